@@ -1,0 +1,76 @@
+# Everything runs in .venv, made from the locked, hashed requirements in .ci/. Needs Python 3.11-3.13 and nothing else.
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+UV     := UV_PYTHON=$(BIN)/python UV_LINK_MODE=copy $(BIN)/uv
+DEMO   := sample_logs/quiet.log.gz sample_logs/p1.log.gz sample_logs/p2.log.gz sample_logs/p3.log.gz
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test lint types imports docs bench samples e2e lock clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: $(VENV)/runtime.stamp ## set up, then replay sample_logs/ and name each planted extraction
+	@$(BIN)/detector replay --config configs/demo.yaml --incidents $(VENV)/demo.jsonl $(DEMO)
+
+setup: $(VENV)/dev.stamp ## set up everything a developer needs
+
+test: $(VENV)/dev.stamp ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp ## style and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp ## strict static types
+	$(BIN)/mypy
+
+imports: $(VENV)/dev.stamp ## the rooms import downwards only
+	$(BIN)/lint-imports
+
+docs: $(VENV)/dev.stamp ## every public thing has a docstring
+	$(BIN)/interrogate -q detector tests
+
+bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc on the same file
+	$(BIN)/python tests/benchmarks/replay.py
+
+samples: $(VENV)/runtime.stamp ## make sample_logs/ anew; the commands are in sample_logs/README.md
+	@sed -n 's/^    detector /detector /p' sample_logs/README.md | while read -r line; do \
+		echo "$$line"; $(BIN)/$$line || exit 1; done
+
+e2e: $(VENV)/dev.stamp ## tests against real servers
+	@if find tests/e2e -name 'test_*.py' 2>/dev/null | grep -q .; then \
+		$(BIN)/python -m pytest -m e2e tests/e2e; \
+	else echo "tests/e2e has no tests yet"; fi
+
+lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows and lock them with hashes
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" -o .ci/bootstrap.txt .ci/bootstrap.in
+	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" -o .ci/requirements-dev.txt --extra dev pyproject.toml
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" -o .ci/requirements.txt -c .ci/requirements-dev.txt pyproject.toml
+
+clean: ## remove the environment and what tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bootstrap.stamp: .ci/bootstrap.txt
+	@test -n "$(PYTHON)" || { echo "needs Python 3.11, 3.12 or 3.13 with venv (on Debian: apt install python3-venv); \
+	or say: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r .ci/bootstrap.txt
+	@touch $@
+
+$(VENV)/runtime.stamp: $(VENV)/bootstrap.stamp .ci/requirements.txt pyproject.toml
+	$(UV) pip install -q --require-hashes -r .ci/requirements.txt
+	$(UV) pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp .ci/requirements-dev.txt
+	$(UV) pip install -q --require-hashes -r .ci/requirements-dev.txt
+	@touch $@

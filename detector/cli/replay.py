@@ -1,0 +1,139 @@
+"""``detector replay``: logs in, incidents out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from detector.config import ReplaySettings
+    from detector.engines.local import ReplayResult
+
+EXIT_FOUND = 1
+EXIT_LOST = 4
+
+
+class Output(StrEnum):
+    """What standard output carries."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class Severity(StrEnum):
+    """The severities, lowest first."""
+
+    INFORMATIONAL = "informational"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+def replay(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Logs: plain, .gz, .zst, .xz, .bz2, folders, globs, - for standard input."),
+    ],
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration (YAML).")] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            "--log-format", "--format", metavar="NAME|STRING", help="A preset or a log_format string. [detected]"
+        ),
+    ] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="First moment read (log time, ISO 8601).")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="First moment no longer read.")] = None,
+    vhost: Annotated[str | None, typer.Option(metavar="NAME", help="Only requests to this virtual host.")] = None,
+    incidents: Annotated[Path | None, typer.Option(metavar="FILE", help="Write incidents as JSON lines.")] = None,
+    cases: Annotated[Path | None, typer.Option(metavar="DIR", help="Write what stands behind each incident.")] = None,
+    features: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet", help="Write the features of every client, a row each.")
+    ] = None,
+    client: Annotated[str | None, typer.Option(metavar="ID", help="Print all that is known about one client.")] = None,
+    output: Annotated[Output, typer.Option(help="What to print.")] = Output.TABLE,
+    fail_on: Annotated[
+        Severity | None, typer.Option(help="End with code 1 if an incident is at least this severe.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, max=2, help="1 reads and judges in turn; the result is the same.")] = 2,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Incidents and losses only.")] = False,
+) -> int:
+    """Read access logs and print who carries records away, and how many are gone."""
+    from detector.cli.progress import progress
+    from detector.config import ReplaySettings, load_config, parse_moment
+    from detector.engines.local import replay as run
+
+    settings = ReplaySettings(
+        config=load_config(config),
+        log_format=log_format,
+        since_us=None if since is None else parse_moment(since, "--since"),
+        until_us=None if until is None else parse_moment(until, "--until"),
+        vhost=vhost,
+        threads=threads,
+        cases=cases,
+        features=features is not None or client is not None,
+    )
+    _check(settings, features)
+    with progress(not quiet) as on_progress:
+        result = run(paths, settings, on_progress=on_progress)
+    if incidents:
+        from detector.sinks.jsonl import JsonLinesFile
+
+        JsonLinesFile(incidents).write(result.incidents)
+    if features:
+        from detector.cli.features import write_features
+
+        write_features(result.features(), features)
+    _print(result, output, incidents, client, quiet)
+    if fail_on and _worst(result) >= list(Severity).index(fail_on):
+        return EXIT_FOUND
+    return EXIT_LOST if result.lost else 0
+
+
+def _check(settings: ReplaySettings, features: Path | None) -> None:
+    """What can be seen to fail before hours of reading."""
+    from detector.errors import UsageError
+
+    if settings.since_us is not None and settings.until_us is not None and settings.since_us >= settings.until_us:
+        raise UsageError("--since must lie before --until")
+    if features and features.suffix != ".parquet":
+        raise UsageError(f"--features {features}: the name must end in .parquet")
+    if features and not features.absolute().parent.is_dir():
+        raise UsageError(f"--features {features}: no such folder")
+
+
+def _print(result: ReplayResult, output: Output, file: Path | None, client: str | None, quiet: bool) -> None:
+    from detector.cli.closing import closing_lines, loss_lines
+    from detector.cli.printable import printable
+
+    notes = [] if quiet else [printable(note) for note in result.notes]
+    closing = [] if quiet else closing_lines(result.coverage, result.floor)
+    if output is Output.JSON:
+        from detector.sinks.jsonl import json_line
+
+        for incident in result.incidents:
+            typer.echo(json_line(incident))
+    else:
+        from detector.cli.table import console, print_table
+
+        _say(notes, err=False)
+        print_table(console(), result.incidents, file)
+    if client is not None:
+        from detector.cli.features import client_lines
+
+        _say(client_lines(result.features(), result.incidents, client), err=output is Output.JSON)
+    _say([*(notes if output is Output.JSON else []), *closing], err=output is Output.JSON)
+    _say(loss_lines(result.coverage), err=True)
+
+
+def _say(lines: list[str], *, err: bool) -> None:
+    for line in lines:
+        typer.echo(line, err=err)
+
+
+def _worst(result: ReplayResult) -> int:
+    ranks = [list(Severity).index(Severity(i.severity)) for i in result.incidents if not i.suppressed_by]
+    return max(ranks, default=-1)

@@ -1,0 +1,126 @@
+"""``detector simulate``: writes a labelled log of one pattern hidden in ordinary traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def simulate(
+    ctx: typer.Context,
+    pattern: Annotated[str, typer.Argument(help="P1, P2, P3 or P4 of the catalogue, or quiet: nobody attacks.")],
+    *,
+    out: Annotated[Path, typer.Option(metavar="LOG", help="The log to write; .gz compresses it.")],
+    truth: Annotated[Path, typer.Option(metavar="FILE", help="Where to write what really happened (JSON).")],
+    seed: Annotated[int, typer.Option(help="The same seed and options give the same log.")] = 1,
+    start: Annotated[str, typer.Option(help="First moment of the log, ISO 8601, UTC unless said.")] = "2026-03-03",
+    duration: Annotated[str, typer.Option(help="Length of the log: 90s, 30m, 4h, 1d.")] = "4h",
+    rate: Annotated[float, typer.Option(help="Ordinary requests a second, mean over a day.")] = 10.0,
+    clients: Annotated[int, typer.Option(help="Ordinary visitors to draw from.")] = 6000,
+    zipf: Annotated[float, typer.Option(help="Exponent of the records' popularity.")] = 1.0,
+    ids: Annotated[int, typer.Option(help="Records in each catalogue, numbered from 1.")] = 100_000,
+    form: Annotated[str, typer.Option(help="How the attacker hides; so far only: plain.")] = "plain",
+    plain: Annotated[bool, typer.Option("--plain", help="The same as --form plain.")] = False,
+    identities: Annotated[int | None, typer.Option(help="The attacker's clients [pattern's own].")] = None,
+    attack_rate: Annotated[float | None, typer.Option(help="Its requests a second [pattern's own].")] = None,
+    attack_start: Annotated[str | None, typer.Option(help="Into the log: 30m [a third of it].")] = None,
+    attack_duration: Annotated[str | None, typer.Option(help="Its length [pattern's own].")] = None,
+    log_format: Annotated[
+        str, typer.Option("--log-format", "--format", help="combined, common or vhost_combined.")
+    ] = "combined",
+) -> int:
+    """Write a labelled log: one pattern hidden in ordinary traffic, and the truth about it."""
+    _agree(plain, form)
+    return _write(
+        pattern,
+        out,
+        truth,
+        {
+            "seed": seed,
+            "start": _moment(start),
+            "duration_seconds": _seconds(duration, "--duration"),
+            "rate": rate,
+            "clients": clients,
+            "zipf": zipf,
+            "ids": ids,
+            "form": form,
+            "identities": identities,
+            "attack_rate": attack_rate,
+            "attack_start_seconds": None if attack_start is None else _seconds(attack_start, "--attack-start"),
+            "attack_seconds": None if attack_duration is None else _seconds(attack_duration, "--attack-duration"),
+            "log_format": log_format,
+            "command": _command(ctx),
+        },
+    )
+
+
+def _agree(plain: bool, form: str) -> None:
+    from detector.errors import UsageError
+
+    if plain and form != "plain":
+        raise UsageError(f"--plain and --form {form!r} contradict each other; give one of them")
+
+
+def _command(ctx: typer.Context) -> str:
+    """The command with what was given and is not the default: files by their bare names, so that it fits any folder."""
+    given = [
+        f"--{option.name.replace('_', '-')} {value}"
+        for option in ctx.command.params
+        if option.name and (value := ctx.params[option.name]) != option.default
+        if option.name not in ("pattern", "out", "truth", "plain")
+    ]
+    files = [f"--{name} {ctx.params[name].name}" for name in ("out", "truth")]
+    return " ".join(["detector simulate", ctx.params["pattern"], *files, *given])
+
+
+def _write(pattern: str, out: Path, truth: Path, options: dict[str, Any]) -> int:
+    from detector.cli.printable import printable
+    from detector.errors import UsageError
+    from detector.simulate import Options
+    from detector.simulate import simulate as make
+
+    made = make(pattern, Options(**options))
+    try:
+        made.write(out)
+        made.truth.write(truth)
+    except OSError as error:
+        raise UsageError(f"cannot write {error.filename}: {error.strerror}") from error
+    attack = made.truth.attack
+    typer.echo(
+        f"{printable(str(out))}: {len(made.traffic):,} requests, {len(made.truth.ordinary):,} ordinary clients"
+        + (
+            "; nobody attacks"
+            if attack is None
+            else f"; {made.truth.pattern}: {len(attack.second):,} requests by {len(attack.clients):,} "
+            f"client{'s' * (len(attack.clients) != 1)} on {attack.route}, {attack.records:,} records taken"
+        )
+    )
+    return 0
+
+
+def _seconds(text: str, option: str) -> float:
+    from detector.errors import UsageError
+
+    try:
+        return float(text[:-1]) * _UNITS[text[-1]] if text[-1:] in _UNITS else float(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: allowed is a number with s, m, h or d, such as 90s or 4h") from error
+
+
+def _moment(text: str) -> datetime:
+    from datetime import UTC, datetime
+
+    from detector.errors import UsageError
+
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--start {text!r}: allowed is ISO 8601, such as 2026-03-03T22:00") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

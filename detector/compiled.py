@@ -1,0 +1,293 @@
+"""Compiled kernels: loops over columns, compiled once per machine, loaded without the compiler.
+
+A kernel is a plain function in a ``*_kernel.py`` module, written for numba. Importing numba costs 1.7 s, loading a
+finished object file a few milliseconds, so a kernel is compiled ahead of its first call, its object code is kept in the
+user's cache folder, and later runs link that object and call it directly. Only this module imports ``*_kernel``
+modules, and only when an object is missing: kernels are declared, with the types of their arguments, by whoever calls
+them. ``ctypes`` drops the interpreter lock for the length of a call, so two threads can run two kernels.
+
+A kernel must not raise, must not allocate, and must not depend on the alignment or contiguity of what it is given:
+arrays are C-contiguous or refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import hashlib
+import importlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from platformdirs import user_cache_dir
+
+_PACKAGE = Path(__file__).parent
+
+
+class Array(NamedTuple):
+    """An argument that is a C-contiguous array of ``ndim`` dimensions of one numpy dtype."""
+
+    dtype: npt.DTypeLike
+    ndim: int = 1
+
+
+class Scalar(NamedTuple):
+    """An argument that is one number: ``"i8"``, ``"u8"`` or ``"f8"``."""
+
+    code: str
+
+
+_SCALARS: dict[str, Any] = {"i8": ctypes.c_int64, "u8": ctypes.c_uint64, "f8": ctypes.c_double}
+
+
+class Kernel:
+    """One compiled function, declared as ``Kernel("package.module_kernel:function", [arguments], returns)``.
+
+    Args:
+        target: module and function, ``detector.formats.text_kernel:scan``.
+        arguments: one :class:`Array` or :class:`Scalar` a parameter.
+        returns: ``"i8"``, ``"f8"`` or ``""`` for nothing.
+
+    Calling it takes as many numpy arrays and numbers and returns a Python number or None. Raises ``TypeError`` where an
+    array has another dtype, dimension or memory order than declared, ``RuntimeError`` where the kernel itself failed.
+    """
+
+    def __init__(self, target: str, arguments: Sequence[Array | Scalar], returns: str = "i8") -> None:
+        self.target = target
+        self.arguments = [Array(np.dtype(a.dtype), a.ndim) if isinstance(a, Array) else a for a in arguments]
+        self.returns = returns
+        self._function: Any = None
+
+    @property
+    def name(self) -> str:
+        """Module and function without the package's name: what the object file is called."""
+        return self.target.removeprefix("detector.").replace(":", ".")
+
+    def load(self) -> None:
+        """Links the kernel, compiling it first where the cache has no object of these sources for this machine."""
+        if self._function is None:
+            code = _read(self) or _compile(self)
+            self._function = _link(self, code)
+
+    def __call__(self, *values: Any) -> Any:
+        if self._function is None:
+            self.load()
+        result = _SCALARS[self.returns or "i8"]()
+        failure = ctypes.c_void_p()
+        flat: list[Any] = [ctypes.addressof(result), ctypes.addressof(failure)]
+        for declared, value in zip(self.arguments, values, strict=True):
+            if isinstance(declared, Array):
+                _append_array(flat, self, declared, value)
+            else:
+                flat.append(value)
+        if self._function(*flat) not in (0, -2):  # -2 is numba's "returned None"
+            raise RuntimeError(f"kernel {self.name} failed")
+        return result.value if self.returns else None
+
+
+def prepare(names: Sequence[str]) -> int:
+    """Compiles what the cache has no objects for, one process a kernel and as many at a time as there are processors.
+
+    Args:
+        names: where kernels are declared, ``"detector.evidence.judge:JUDGE"``, the slowest to compile first.
+
+    Returns how many were compiled. A compiler that fails here is not an error: the kernel's first call tries again and
+    says why.
+    """
+    missing = [name for name in names if not _object_path(_declared(name)).exists()]
+    if len(missing) < 2:
+        return len(missing)  # the first call compiles a single one just as fast
+    program = "import sys; from detector.compiled import compile_declared; compile_declared(sys.argv[1])"
+    places = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+    def run(name: str) -> None:
+        with places:
+            subprocess.run([sys.executable, "-c", program, name], check=False, capture_output=True)
+
+    threads = [threading.Thread(target=run, args=(name,)) for name in missing]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(missing)
+
+
+def compile_declared(name: str) -> None:
+    """Compiles the kernel declared at ``module:NAME`` into the cache."""
+    _compile(_declared(name))
+
+
+def _declared(name: str) -> Kernel:
+    module, _, attribute = name.partition(":")
+    kernel: Kernel = getattr(importlib.import_module(module), attribute)
+    return kernel
+
+
+def _append_array(flat: list[Any], kernel: Kernel, declared: Array, value: npt.NDArray[Any]) -> None:
+    """Appends an array the way numba passes it: owner, parent, items, item size, data, shape, strides."""
+    if value.dtype != declared.dtype or value.ndim != declared.ndim or not value.flags.c_contiguous:
+        order = "C" if value.flags.c_contiguous else "strided"
+        raise TypeError(
+            f"kernel {kernel.name} takes {declared.ndim}-d C arrays of {declared.dtype}, "
+            f"got {value.ndim}-d {order} of {value.dtype}"
+        )
+    flat += (None, None, value.size, value.itemsize, value.ctypes.data, *value.shape, *value.strides)
+
+
+def _c_types(kernel: Kernel) -> list[Any]:
+    pointer, integer = ctypes.c_void_p, ctypes.c_int64
+    kinds: list[Any] = [pointer, pointer]
+    for declared in kernel.arguments:
+        if isinstance(declared, Array):
+            kinds += [pointer, pointer, integer, integer, pointer, *[integer] * (2 * declared.ndim)]
+        else:
+            kinds.append(_SCALARS[declared.code])
+    return kinds
+
+
+def njit(function: Any) -> Any:
+    """Decorates a helper that kernels call. Divisions follow IEEE instead of raising, and no wrappers for calls from
+    the interpreter are made: nobody calls a helper from there, and they cost a sixth of the compile time."""
+    import numba
+
+    bare = numba.njit(error_model="numpy", boundscheck=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return bare(function)
+
+
+class _Code(NamedTuple):
+    symbol: str
+    needs: list[str]
+    machine: bytes
+
+
+@cache
+def cache_folder() -> Path:
+    """The folder of this machine's objects: one for each state of the kernel sources, numba, Python and processor.
+
+    ``DETECTOR_KERNEL_CACHE`` names another root; ``DETECTOR_KERNEL_CPU`` compiles for a named processor.
+    """
+    import llvmlite
+    import llvmlite.binding as llvm
+
+    digest = hashlib.blake2b(digest_size=10)
+    for path in sorted(_PACKAGE.rglob("*_kernel.py")):
+        digest.update(path.read_bytes())
+    cpu = os.environ.get("DETECTOR_KERNEL_CPU") or llvm.get_host_cpu_name()
+    digest.update(f"{llvmlite.__version__} {sys.version_info[:2]} {cpu} {sys.platform}".encode())
+    root = os.environ.get("DETECTOR_KERNEL_CACHE") or str(Path(user_cache_dir("detector")) / "kernels")
+    return Path(root) / digest.hexdigest()
+
+
+def _object_path(kernel: Kernel) -> Path:
+    shape = hashlib.blake2b(repr((kernel.arguments, kernel.returns)).encode(), digest_size=6).hexdigest()
+    return cache_folder() / f"{kernel.name}.{shape}.o"
+
+
+def _read(kernel: Kernel) -> _Code | None:
+    try:
+        data = _object_path(kernel).read_bytes()
+    except OSError:
+        return None
+    check, _, rest = data.partition(b"\n")
+    if check != hashlib.blake2b(rest, digest_size=16).hexdigest().encode():
+        return None  # torn by a crash or a full disk: compile anew
+    head, _, machine = rest.partition(b"\n")
+    symbol, *needs = head.decode().split(" ")
+    return _Code(symbol, needs, machine)
+
+
+def _write(kernel: Kernel, code: _Code) -> None:
+    rest = " ".join([code.symbol, *code.needs]).encode() + b"\n" + code.machine
+    path = _object_path(kernel)
+    scratch = path.with_suffix(f".{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(hashlib.blake2b(rest, digest_size=16).hexdigest().encode() + b"\n" + rest)
+        scratch.replace(path)
+    except OSError:
+        scratch.unlink(missing_ok=True)  # a read-only home costs the next start its compile time, nothing else
+
+
+def _compile(kernel: Kernel) -> _Code:
+    cpu = os.environ.get("DETECTOR_KERNEL_CPU")
+    if cpu:
+        os.environ.setdefault("NUMBA_CPU_NAME", cpu)
+        os.environ.setdefault("NUMBA_CPU_FEATURES", "")
+    import numba
+
+    module, _, function = kernel.target.partition(":")
+    dispatcher = njit(getattr(importlib.import_module(module), function))
+    dispatcher.enable_caching()  # makes numba keep the object code; where it would store it is never reached
+    dispatcher._cache = _NoStore()
+    dispatcher.compile(tuple(_numba_type(numba, a) for a in kernel.arguments))
+    (compiled,) = dispatcher.overloads.values()
+    library = compiled.library
+    declared = re.findall(r"^declare [^@]*@\"?([\w.$]+)\"?\(", library.get_llvm_str(), re.MULTILINE)
+    needs = sorted({name for name in declared if not name.startswith("llvm.")} | set(_LIBM))
+    code = _Code(compiled.fndesc.llvm_func_name, needs, bytes(library._get_compiled_object()))
+    _write(kernel, code)
+    return code
+
+
+# LLVM lowers its log and exp intrinsics to calls of the C library that no declaration in the source shows.
+_LIBM = ("exp", "log", "log1p", "pow", "sqrt", "floor", "ceil")
+
+
+class _NoStore:
+    """Stands where numba keeps its own index of compiled functions: nothing is found, nothing is stored."""
+
+    def load_overload(self, *_: Any) -> None: ...
+
+    def save_overload(self, *_: Any) -> None: ...
+
+    def enable(self) -> None: ...
+
+
+def _numba_type(numba: Any, argument: Array | Scalar) -> Any:
+    if isinstance(argument, Scalar):
+        return {"i8": numba.types.int64, "u8": numba.types.uint64, "f8": numba.types.float64}[argument.code]
+    return numba.types.Array(numba.from_dtype(np.dtype(argument.dtype)), argument.ndim, "C")
+
+
+@cache
+def _engine() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+
+
+@cache
+def _symbol_address(name: str) -> int:
+    """Address of a C function the object refers to; the interpreter's own wrapper code is never called, so whatever
+    is missing there may point anywhere."""
+    for library in (ctypes.CDLL(None), ctypes.CDLL(ctypes.util.find_library("m"))):
+        function = getattr(library, name, None)
+        if function is not None:
+            return ctypes.cast(function, ctypes.c_void_p).value or 0
+    return ctypes.cast(ctypes.pythonapi.Py_DecRef, ctypes.c_void_p).value or 0
+
+
+def _link(kernel: Kernel, code: _Code) -> Any:
+    import llvmlite.binding as llvm
+
+    for name in code.needs:
+        llvm.add_symbol(name, _symbol_address(name))
+    engine = _engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code.machine))
+    engine.finalize_object()
+    address = engine.get_function_address(code.symbol)
+    if not address:
+        raise RuntimeError(f"kernel {kernel.name}: its object file has no function {code.symbol}")
+    return ctypes.CFUNCTYPE(ctypes.c_int32, *_c_types(kernel))(address)

@@ -1,0 +1,37 @@
+"""One client carries away far more records than others, and records nobody else reads (bulk extraction)."""
+
+from __future__ import annotations
+
+from math import log
+
+from detector.detectors.signal import Budget, Finding, Signal
+from detector.evidence.client import ClientEvidence
+
+GROUP_NATS = 3.0
+"""Each of the two groups, amount and object, must speak for itself (odds of twenty to one)."""
+
+
+def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
+    """Convicts on two groups of evidence together: how many records (volume) and which (cold).
+
+    Volume alone never convicts: gateways of a whole company, monitors and readers of the popular are large. The e-values
+    multiply, the coldness of a record being judged given that it was read, however many were.
+    """
+    slot = evidence.slot
+    cold, volume = evidence.cold, evidence.volume
+    nats = cold + volume - log(2.0)
+    threshold = budget.client_threshold(evidence.null.clients_a_day)
+    if slot["raised"] & 2 or cold < GROUP_NATS or volume < GROUP_NATS or nats < threshold:
+        return None
+    usual = evidence.null.tail.begin if evidence.null.tail else 0.0
+    findings = [
+        Finding(
+            "records_read_by_nobody_else",
+            evidence.total("cold"),
+            round(evidence.total("cold_expected"), 1),
+            round(cold, 1),
+        ),
+        Finding("distinct_records_a_day", round(evidence.distinct), round(usual, 1), round(volume, 1)),
+        Finding("repeats", evidence.total("reads") - evidence.total("fresh"), 0.0, 0.0),
+    ]
+    return Signal("bulk", int(slot["lead"]), int(slot["key"]), int(slot["last_us"]), nats, threshold, findings)

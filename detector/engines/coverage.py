@@ -1,0 +1,83 @@
+"""What a run has read: the figures every report ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from detector.engines.order import Moments
+from detector.formats.fields import REASONS, Fields
+from detector.records.batch import KINDS, Batch
+
+
+@dataclass
+class Coverage:
+    """Counters of lines and requests; every line is parsed or rejected under one reason.
+
+    Attributes:
+        lines: lines read.
+        bytes: of text, uncompressed, without line ends.
+        parsed: lines understood, torn and filtered ones included.
+        rejected: lines not understood, by reason (``formats.fields.REASONS``); reasons that did not occur are left out.
+        torn: lines understood although they end inside their last field.
+        filtered: lines understood but outside ``--since``, ``--until`` or ``--vhost``.
+        requests: requests handed on: ``parsed - filtered``.
+        with_object: of those, with a record known that they read.
+        by_kind: of those, by the kind of client (``records.batch.KINDS``).
+        late, future: of those, too old or dated ahead (see ``engines.order``).
+        first_us, last_us: log time of the first and last request that is not future, microseconds UTC; None = none.
+        files: files that gave at least one line.
+        skipped: (path, reason) of files that were not read.
+        lost: (path, what) of files that could be read only in part, or not at all.
+    """
+
+    lines: int = 0
+    bytes: int = 0
+    parsed: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    torn: int = 0
+    filtered: int = 0
+    requests: int = 0
+    with_object: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict)
+    late: int = 0
+    future: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    files: int = 0
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    lost: list[tuple[str, str]] = field(default_factory=list)
+
+    def count_lines(self, text_bytes: int, fields: Fields) -> int:
+        """Adds the lines of one chunk, before any filter; returns how many were parsed."""
+        counts = np.bincount(fields.reason, minlength=len(REASONS)).tolist()
+        self.lines += len(fields.reason)
+        self.bytes += text_bytes
+        self.parsed += counts[0]
+        self.torn += int(np.count_nonzero(fields.torn[fields.reason == 0])) if fields.torn.any() else 0
+        for reason, count in zip(REASONS[1:], counts[1:], strict=True):
+            if count:
+                self.rejected[reason] = self.rejected.get(reason, 0) + count
+        return int(counts[0])
+
+    def count_requests(self, batch: Batch) -> None:
+        """Adds the requests of one batch."""
+        first = batch.requests > 0
+        kinds = np.bincount(batch.kind[first], minlength=len(KINDS)).tolist()
+        self.requests += sum(kinds)
+        self.with_object += int(np.count_nonzero(batch.object[first]))
+        for kind, count in zip(KINDS, kinds, strict=True):
+            if count:
+                self.by_kind[kind] = self.by_kind.get(kind, 0) + count
+
+    def count_moments(self, batch: Batch, moments: Moments) -> None:
+        """Adds what the clock of a file said of a batch's rows."""
+        first = batch.requests > 0
+        self.late += int(np.count_nonzero(moments.late & first))
+        self.future += int(np.count_nonzero(moments.future & first))
+        honest = batch.time_us[~moments.future] if moments.future.any() else batch.time_us
+        if len(honest):
+            low, high = int(honest.min()), int(honest.max())
+            self.first_us = low if self.first_us is None else min(self.first_us, low)
+            self.last_us = high if self.last_us is None else max(self.last_us, high)

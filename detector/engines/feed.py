@@ -1,0 +1,180 @@
+"""One log file on its way to rows: its lines scanned, filtered, resolved and given their moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.engines.coverage import Coverage
+from detector.engines.order import NEVER, FileClock, Moments, Part
+from detector.errors import InputError
+from detector.formats.fields import FIELD, Fields
+from detector.records.batch import Batch
+from detector.sources.chunk import Chunk
+from detector.sources.files import LogFile, shown
+
+FILTERED = 255  # stands in ``Fields.reason`` for lines understood but not asked for; no code of REASONS
+END = 1 << 62  # the watermark of what has ended
+SHOWN_LINES = 3  # of a file nothing could be parsed of (issue "Bad input")
+WAITING_PARTS = 8  # undecided batches kept apart; more, of very small chunks, are put together
+
+
+class Scanner(Protocol):
+    """What reading needs of a format (``detector.formats.load``)."""
+
+    @property
+    def name(self) -> str:
+        """Preset name, or ``custom``."""
+
+    def scan(self, chunk: Chunk) -> Fields:
+        """The lines of a chunk as columns."""
+
+
+class Resolving(Protocol):
+    """What reading needs of ``detector.records.resolve.Resolver``."""
+
+    def resolve(self, chunk: Chunk, fields: Fields) -> Batch:
+        """The rows of the lines with ``reason`` 0, in line order; a pure function of each line."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which of the parsed lines are asked for: ``since_us <= time < until_us`` and this virtual host; None = all."""
+
+    since_us: int | None = None
+    until_us: int | None = None
+    vhost: str | None = None
+
+    def apply(self, chunk: Chunk, fields: Fields) -> int:
+        """Sets the reason of lines that are not asked for to ``FILTERED``; returns how many."""
+        wrong = np.zeros(len(fields.reason), np.bool_)
+        if self.since_us is not None:
+            wrong |= fields.time_us < self.since_us
+        if self.until_us is not None:
+            wrong |= fields.time_us >= self.until_us
+        if self.vhost is not None:
+            wrong |= ~_has_host(chunk, fields, self.vhost)
+        wrong &= fields.reason == 0
+        fields.reason[wrong] = FILTERED
+        return int(np.count_nonzero(wrong))
+
+
+def _has_host(chunk: Chunk, fields: Fields, vhost: str) -> npt.NDArray[np.bool_]:
+    """Which lines name this host, upper and lower case alike, with or without a port."""
+    wanted = np.frombuffer(vhost.lower().encode("utf-8", "surrogateescape"), np.uint8)
+    start = fields.span[:, FIELD["host"], 0].astype(np.int64)
+    length = fields.span[:, FIELD["host"], 1]
+    right = length >= len(wanted)
+    at = np.flatnonzero(right)
+    text = chunk.buffer[start[at][:, None] + np.arange(len(wanted))]
+    text = np.where((text >= ord("A")) & (text <= ord("Z")), text | 0x20, text)
+    same = (text == wanted).all(axis=1)
+    longer = length[at] > len(wanted)
+    behind = chunk.buffer[np.minimum(start[at] + len(wanted), chunk.buffer.size - 1)]
+    right[at] = same & (~longer | (behind == ord(":")))
+    return right
+
+
+class Feed:
+    """A file being read.
+
+    Args:
+        file: the file.
+        scanner: its format.
+        first_us: the earliest time among its first lines, None = not known.
+        lateness_us: see ``FileClock``.
+    """
+
+    def __init__(self, file: LogFile, scanner: Scanner, first_us: int | None, lateness_us: int) -> None:
+        self.file = file
+        self.finished = False
+        self._scanner = scanner
+        self._clock = FileClock(lateness_us, NEVER if first_us is None else first_us - lateness_us)
+        self._waiting: list[Batch] = []
+        self._lines = 0
+        self._parsed = 0
+        self._first: list[bytes] = []
+
+    @property
+    def watermark(self) -> int:
+        """No row still to come of this file has a moment before it."""
+        return END if self.finished else self._clock.watermark
+
+    def step(self, chunk_bytes: int, resolver: Resolving, filters: Filter, coverage: Coverage) -> list[Part]:
+        """Reads one chunk; returns the rows whose moments are known by now.
+
+        Raises:
+            InputError: the file has ended, was named by the user, and had lines but not one that could be parsed.
+        """
+        chunk = self.file.read(chunk_bytes)
+        if chunk is None:
+            self._close(coverage)
+            return self._decide(np.empty(0, np.int64), True, coverage)
+        if not self._parsed and len(self._first) < SHOWN_LINES:
+            self._first += lines_of(chunk, SHOWN_LINES - len(self._first))
+        fields = self._scanner.scan(chunk)
+        self._lines += len(fields.reason)
+        self._parsed += coverage.count_lines(int(chunk.lengths.sum()), fields)
+        coverage.filtered += filters.apply(chunk, fields)
+        batch = resolver.resolve(chunk, fields)
+        if not len(batch):
+            return []
+        coverage.count_requests(batch)
+        self._waiting.append(batch)
+        if len(self._waiting) > WAITING_PARTS:
+            self._waiting = [Batch.concatenate(self._waiting)]
+        return self._decide(batch.time_us, False, coverage)
+
+    def _close(self, coverage: Coverage) -> None:
+        self.finished = True
+        if self.file.loss:
+            coverage.lost.append((self.file.path, self.file.loss))
+        if self._lines and not self._parsed and self.file.direct:
+            raise unreadable(
+                self.file.path, self._first, f"not one of its {self._lines} lines fits {self._scanner.name}"
+            )
+        coverage.files += self._lines > 0
+
+    def _decide(self, times: npt.NDArray[np.int64], last: bool, coverage: Coverage) -> list[Part]:
+        moments = self._clock.push(times, last)
+        parts = []
+        done, total = 0, len(moments.moment)
+        while done < total:
+            batch = self._waiting.pop(0)
+            rows = min(len(batch), total - done)
+            if rows < len(batch):
+                self._waiting.insert(0, batch.take(slice(rows, None)))
+                batch = batch.take(slice(0, rows))
+            cut = slice(done, done + rows)
+            own = Moments(moments.moment[cut], moments.late[cut], moments.future[cut])
+            coverage.count_moments(batch, own)
+            parts.append(Part(batch, own))
+            done += rows
+        return parts
+
+
+def lines_of(chunk: Chunk, most: int) -> list[bytes]:
+    """The first lines of a chunk that are not empty, at most ``most``; overlong ones cut as the chunk has them."""
+    lines: list[bytes] = []
+    for start, length in zip(chunk.starts.tolist(), chunk.lengths.tolist(), strict=True):
+        if len(lines) == most:
+            break
+        if length:
+            lines.append(chunk.buffer[start : start + length].tobytes())
+    return lines
+
+
+def first_time(scanner: Scanner, chunk: Chunk) -> int | None:
+    """The earliest time among the chunk's lines, None where none can be parsed; the chunk may be changed by it."""
+    fields = scanner.scan(chunk)
+    times = fields.time_us[fields.reason == 0]
+    return int(times.min()) if len(times) else None
+
+
+def unreadable(path: str, lines: list[bytes], why: str) -> InputError:
+    """The error for a file nothing could be parsed of: its first lines as seen, escaped."""
+    seen = "".join(f"\n  line {n}: {shown(line)}" for n, line in enumerate(lines[:SHOWN_LINES], 1))
+    return InputError(f"{shown(path)}: {why}{seen}")

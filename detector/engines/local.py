@@ -1,0 +1,178 @@
+"""One process, one pass: log files in, incidents out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from detector import __version__, clock
+from detector.config import Config, ReplaySettings
+from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
+from detector.engines.coverage import Coverage
+from detector.engines.features import features_of
+from detector.engines.floor import floor_lines
+from detector.engines.reading import Reader, ReadSettings
+from detector.errors import SinkError
+from detector.incidents.incident import Incident
+from detector.incidents.render import case, incidents
+from detector.pipeline import Pipeline, Rules
+from detector.records.identity import Identity, identity_report
+from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.resolve import Resolver
+from detector.records.routes import Routes
+from detector.state.layout import Sizes
+
+PROGRESS_EVERY = 8  # batches between two reports of progress
+FILES_NAMED = 5  # whose formats are told; a folder has hundreds
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """What a replay found.
+
+    Attributes:
+        incidents: every incident in its final state, by ``raised_at``, then id.
+        coverage: what was read.
+        floor: what would not have been seen in this log, a line each.
+        notes: what the user should know first: formats detected, a proxy in front.
+        features: makes the per-client features, a structured array with one row a client.
+    """
+
+    incidents: list[Incident]
+    coverage: Coverage
+    floor: list[str]
+    notes: list[str]
+    features: Callable[[], npt.NDArray[Any]]
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """Files that were not read, and why."""
+        return self.coverage.skipped
+
+    @property
+    def lost(self) -> list[tuple[str, str]]:
+        """Files of which a part could not be read, and what."""
+        return self.coverage.lost
+
+
+def replay(
+    paths: Sequence[str | Path],
+    settings: ReplaySettings,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> ReplayResult:
+    """Reads logs, judges them in log order and returns what was found.
+
+    Args:
+        paths: files, folders, globs, ``-``.
+        settings: what to read and how to judge.
+        on_progress: called now and then with bytes read, bytes in all (0 = not known) and lines read.
+
+    Raises:
+        InputError: a log cannot be read, or none of it could be parsed.
+        UsageError: a format or an identity is wrong.
+        SinkError: ``settings.cases`` cannot be written.
+    """
+    config = settings.config
+    noticed_at = clock.wall().isoformat()
+    resolver, routes = make_resolver(config)
+    reader = Reader(paths, read_settings(settings), resolver)
+    pipeline = Pipeline(rules(config), sizes(config), routes)
+    for number, released in enumerate(reader):
+        pipeline.take(replace(released.batch, time_us=released.moment_us))
+        if on_progress and number % PROGRESS_EVERY == 0:
+            on_progress(*reader.progress())
+    pipeline.finish()
+    if on_progress:
+        on_progress(*reader.progress())
+    detector = {"version": __version__, "config": config.digest}
+    found = incidents(pipeline.book, detector)
+    if settings.cases:
+        manifest = {"noticed_at": noticed_at, "read": _digests(reader.names), **detector}
+        _write_cases(pipeline, settings.cases, manifest)
+    return ReplayResult(
+        incidents=found,
+        coverage=reader.coverage,
+        floor=floor_lines(pipeline),
+        notes=_notes(reader, resolver),
+        features=lambda: features_of(pipeline.state),
+    )
+
+
+def make_resolver(config: Config) -> tuple[Resolver, Routes]:
+    """The part that turns fields into rows, and the routes it shares names with."""
+    identity = Identity(ladder=config.identity.ladder, trusted_proxies=config.identity.trusted_proxies)
+    key = HashKey.from_file(config.state.key_file) if config.state.key_file else REPLAY_KEY
+    slug_after = config.routes.slug_after
+    resolver = Resolver(identity, key, slug_after)
+    return resolver, Routes(resolver.texts, key, slug_after)
+
+
+def read_settings(settings: ReplaySettings) -> ReadSettings:
+    """What the reader needs of a replay's settings."""
+    return ReadSettings(
+        log_format=settings.log_format,
+        since_us=settings.since_us,
+        until_us=settings.until_us,
+        vhost=settings.vhost,
+        lateness_us=round(settings.config.detection.lateness_seconds * 1e6),
+        threads=settings.threads,
+    )
+
+
+def rules(config: Config) -> Rules:
+    """What the configuration says about judging."""
+    detection = config.detection
+    on = {name for name in (*CLIENT_DETECTORS, *BLOCK_DETECTORS) if detection.patterns.get(name, True)}
+    return Rules(
+        budget=Budget(detection.false_incidents_per_day),
+        floor=detection.min_records,
+        close_after_us=round(detection.close_after_hours * 3.6e9),
+        patterns=frozenset(on),
+    )
+
+
+def sizes(config: Config) -> Sizes:
+    """Table sizes, rounded up to powers of two."""
+    return Sizes(clients=_power(config.state.clients), objects=_power(config.state.objects))
+
+
+def _power(n: int) -> int:
+    return 1 << (n - 1).bit_length()
+
+
+def _notes(reader: Reader, resolver: Resolver) -> list[str]:
+    notes = [f"{path}: read as {name}" for path, name in reader.formats.items()][:FILES_NAMED]
+    if len(reader.formats) > len(notes):
+        notes.append(f"and {len(reader.formats) - len(notes)} more files")
+    return identity_report(resolver.counts()) + notes
+
+
+def _digests(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Name, size and BLAKE2b-128 of the files read, so that a case can be told from a changed log."""
+    found = []
+    for name in names:
+        path = Path(name)
+        if not path.is_file():
+            continue
+        digest = blake2b(digest_size=16)
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+        found.append({"name": name, "bytes": path.stat().st_size, "blake2b": digest.hexdigest()})
+    return found
+
+
+def _write_cases(pipeline: Pipeline, folder: Path, manifest: dict[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for story in pipeline.book.stories:
+            text = json.dumps({**case(story, pipeline.book), "manifest": manifest}, ensure_ascii=True)
+            (folder / f"{story.identity}.json").write_text(text + "\n", encoding="ascii")
+    except OSError as error:
+        raise SinkError(f"{folder}: cases cannot be written: {error.strerror or error}") from error

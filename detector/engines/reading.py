@@ -1,0 +1,197 @@
+"""Log files to rows in the order of log time: read, scanned and resolved in one thread, merged in another.
+
+What comes out depends on the records and the settings alone: not on chunks, threads or the speed of either.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+
+from detector import formats
+from detector.engines.coverage import Coverage
+from detector.engines.feed import END, Feed, Filter, Resolving, Scanner, first_time, lines_of, unreadable
+from detector.engines.order import Merger, Part, Released
+from detector.errors import InputError
+from detector.formats.fields import MAX_LINE_BYTES
+from detector.sources.files import CHUNK_BYTES, LogFile, discover, shown
+
+LATENESS_US = 60_000_000  # contract.md, "Order": the default of replay
+DETECT_LINES = 1_000  # first lines shown to the detection: some milliseconds for all presets together
+HEADS = 64  # heads looked through for a file named by the user: 16 MiB without one parsable line is no access log
+SMALL_CHUNK_BYTES = 256 << 10  # the least a chunk shrinks to when many files are open at once
+OPEN_FILES = 4  # files open at once that get whole chunks; more share the memory of these
+QUEUE_STEPS = 4  # chunks parsed ahead of the judge: 8 MB of rows each
+POLL_SECONDS = 0.1  # how long a thread waits before it looks whether the other side is still there
+
+_Step = tuple[list[Part], int]
+
+
+@dataclass(frozen=True)
+class ReadSettings:
+    """What to read of the files, and how.
+
+    Attributes:
+        log_format: preset or format string; None = detect it, file by file.
+        since_us, until_us: log time to read, ``since <= time < until``, microseconds UTC; None = no bound.
+        vhost: read only lines of this virtual host, compared without case and port; None = all.
+        lateness_us: how far out of order records may stand and still be sorted.
+        threads: 1 = read and merge in turn; more = read in a thread of its own.
+        chunk_bytes: text read at a time.
+    """
+
+    log_format: str | None = None
+    since_us: int | None = None
+    until_us: int | None = None
+    vhost: str | None = None
+    lateness_us: int = LATENESS_US
+    threads: int = 2
+    chunk_bytes: int = CHUNK_BYTES
+
+
+class Reader:
+    """Iterates the rows of all files as :class:`Released`, once.
+
+    Files are looked at when the reader is made (found, told apart, their first lines read) and read when iterated.
+
+    Attributes:
+        names: paths of all files found; ``Batch.origin`` counts in this list.
+        formats: path to name of the format, for the files that are read.
+        skipped: (path, reason) of the files that are not.
+        lost: (path, what) of files of which a part could not be read: exit code 4.
+        coverage: what was read; final when the iteration has ended.
+
+    Raises:
+        InputError: a path means no file, no file is an access log, or one named by the user has not one parsable line.
+        FormatError: ``log_format`` cannot be compiled.
+    """
+
+    def __init__(self, paths: Iterable[str | os.PathLike[str]], settings: ReadSettings, resolver: Resolving) -> None:
+        self.coverage = Coverage()
+        self.skipped = self.coverage.skipped
+        self.lost = self.coverage.lost
+        self.formats: dict[str, str] = {}
+        self._settings = settings
+        self._resolver = resolver
+        self._given: Scanner | None = formats.load(settings.log_format) if settings.log_format else None
+        files = discover(paths)
+        self.names = [file.path for file in files]
+        self._feeds = [feed for feed in map(self._prepare, files) if feed is not None]
+        self._check()
+
+    def progress(self) -> tuple[int, int, int]:
+        """Bytes read of the files as they lie on disk, their sum (0 = not known), lines read."""
+        sizes = [feed.file.size for feed in self._feeds]
+        total = sum(sizes) if all(sizes) else 0
+        return sum(feed.file.consumed() for feed in self._feeds), total, self.coverage.lines
+
+    def __iter__(self) -> Iterator[Released]:
+        merger = Merger()
+        with closing(self._steps() if self._settings.threads < 2 else _ahead(self._steps())) as steps:
+            for parts, watermark_us in steps:
+                merger.add(parts)
+                yield from merger.release(watermark_us, last=watermark_us == END)
+
+    def _prepare(self, file: LogFile) -> Feed | None:
+        """Looks at a file's first lines; None = it is not to be read, and that is noted."""
+        lines: list[bytes] = []
+        closest = ""
+        if not file.skip:
+            with closing(file.heads()) as heads:
+                for _, head in zip(range(HEADS), heads, strict=False):
+                    lines += [li for li in lines_of(head, DETECT_LINES) if len(li) <= MAX_LINE_BYTES]
+                    scanner, closest = self._format_of(lines)
+                    first_us = first_time(scanner, head) if scanner else None
+                    if scanner and (first_us is not None or (self._given and file.direct)):
+                        self.formats[file.path] = scanner.name
+                        return Feed(file, scanner, first_us, self._settings.lateness_us)
+                    if lines and not file.direct:
+                        break
+        if file.loss:
+            self.lost.append((file.path, file.loss))
+        elif not file.skip and lines and file.direct:
+            raise unreadable(file.path, lines, f"not one of its first {len(lines)} lines can be parsed{closest}")
+        else:
+            reason = file.skip or ("no access log" + closest if lines else "empty")
+            self.skipped.append((file.path, reason))
+        return None
+
+    def _format_of(self, lines: list[bytes]) -> tuple[Scanner | None, str]:
+        """The format given or detected, and what else could be tried."""
+        if self._given is not None:
+            return self._given, f" as {self._given.name}"
+        detection = formats.detect(lines[:DETECT_LINES])
+        return detection.format, f"; the closest format is {detection.closest}" if detection.closest else ""
+
+    def _check(self) -> None:
+        """Raises ``InputError`` where nothing is left to read, unless all there was is empty."""
+        left = [(path, why) for path, why in (*self.skipped, *self.lost) if why != "empty"]
+        if not self._feeds and left:
+            named = "".join(f"\n  {shown(path)}: {why}" for path, why in left[:5])
+            more = f"\n  and {len(left) - 5} more" if len(left) > 5 else ""
+            raise InputError(f"no access log among {len(self.names)} files{named}{more}")
+
+    def _steps(self) -> Generator[_Step, None, None]:
+        """Reads, always of the file that is furthest behind; yields new rows and the watermark over all files.
+
+        A file is opened when it becomes that one: rotated files are read one after the other.
+        """
+        settings = self._settings
+        filters = Filter(settings.since_us, settings.until_us, settings.vhost)
+        feeds = list(self._feeds)
+        started: set[int] = set()
+        try:
+            while feeds:
+                feed = min(feeds, key=lambda f: (f.watermark, f.file.origin))
+                started.add(feed.file.origin)
+                share = settings.chunk_bytes * OPEN_FILES // max(OPEN_FILES, len(started))
+                size = max(share, min(SMALL_CHUNK_BYTES, settings.chunk_bytes))
+                parts = feed.step(size, self._resolver, filters, self.coverage)
+                if feed.finished:
+                    feeds.remove(feed)
+                    started.discard(feed.file.origin)
+                yield parts, min((f.watermark for f in feeds), default=END)
+        finally:
+            for feed in feeds:
+                feed.file.close()
+
+
+def _ahead(steps: Generator[_Step, None, None]) -> Generator[_Step, None, None]:
+    """The same steps, made in a thread of their own, a few ahead; what is raised there is raised here."""
+    queue: Queue[_Step] = Queue(QUEUE_STEPS)
+    stop = Event()
+    done: Future[None] = Future()
+    thread = Thread(target=_run, args=(steps, queue, stop, done), name="read", daemon=True)
+    thread.start()
+    try:
+        while not (done.done() and queue.empty()):
+            try:
+                yield queue.get(timeout=POLL_SECONDS)
+            except Empty:
+                continue
+        done.result()
+    finally:
+        stop.set()
+        thread.join(timeout=10 * POLL_SECONDS)  # a thread that waits for a pipe is left to end with the process
+
+
+def _run(steps: Generator[_Step, None, None], queue: Queue[_Step], stop: Event, done: Future[None]) -> None:
+    try:
+        with closing(steps):
+            for step in steps:
+                while not stop.is_set():
+                    try:
+                        queue.put(step, timeout=POLL_SECONDS)
+                        break
+                    except Full:
+                        continue
+                if stop.is_set():
+                    break
+        done.set_result(None)
+    except BaseException as fault:  # noqa: BLE001  nothing is judged here: it crosses to the thread that asked for the rows
+        done.set_exception(fault)

@@ -1,0 +1,80 @@
+"""What one client's requests say for and against extraction, read from its slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from detector.evidence.likelihood import EXTRACTOR, GUESSER, PRIOR_STRENGTH, log_ratio
+from detector.evidence.volume import Tail
+from detector.state.sketch import distinct
+
+
+@dataclass(frozen=True)
+class Null:
+    """What ordinary clients are like, as far as it has been learnt.
+
+    Attributes:
+        cold_strength, miss_strength: a0 + b0 of the Beta-binomial null of each channel.
+        tail: the upper tail of distinct records a client and day; None while there are too few clients.
+        clients_a_day: clients judged a day, for the budget.
+        blocks_a_day: blocks of ids opened a day.
+    """
+
+    cold_strength: float = PRIOR_STRENGTH
+    miss_strength: float = PRIOR_STRENGTH
+    tail: Tail | None = None
+    clients_a_day: float = 100.0
+    blocks_a_day: float = 100.0
+
+
+class ClientEvidence:
+    """Evidence of one client over the running day and the one before.
+
+    Args:
+        slot: a record of dtype ``state.layout.CLIENT``, as of the row that is weighed.
+        null: what ordinary clients are like.
+    """
+
+    def __init__(self, slot: Any, null: Null) -> None:
+        self.slot = slot
+        self.null = null
+
+    def total(self, field: str) -> float:
+        """Sum of a paired count over both generations."""
+        return float(self.slot[field][0] + self.slot[field][1])
+
+    @property
+    def cold(self) -> float:
+        """Nats for reading what nobody else reads."""
+        return log_ratio(
+            self.total("cold"), self.total("fresh"), self.total("cold_expected"), EXTRACTOR, self.null.cold_strength
+        )
+
+    @property
+    def miss(self) -> float:
+        """Nats for trying ids that do not exist."""
+        return log_ratio(
+            self.total("misses"), self.total("tries"), self.total("misses_expected"), GUESSER, self.null.miss_strength
+        )
+
+    @property
+    def distinct(self) -> float:
+        """Distinct records of the larger of the two days (HyperLogLog, standard error 13 %)."""
+        today = distinct(self.slot["registers"])
+        return max(today, float(self.slot["distinct_before"]))
+
+    @property
+    def volume(self) -> float:
+        """Nats for reading more distinct records a day than others do."""
+        return self.null.tail.nats(self.distinct) if self.null.tail else 0.0
+
+    @property
+    def in_order(self) -> int:
+        """Attempts in order: the longer of its present run of one step and its present stretch."""
+        return max(int(self.slot["run"]), int(self.slot["inside"]) if self.density >= 0.5 else 0)
+
+    @property
+    def density(self) -> float:
+        """Share of the ids in its present stretch that it has tried."""
+        return min(float(self.slot["inside"]) / (float(self.slot["high"] - self.slot["low"]) + 1.0), 1.0)

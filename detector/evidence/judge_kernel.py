@@ -1,0 +1,305 @@
+"""Batch to evidence: one pass over the rows in log order.
+
+Rows are taken in groups: a first loop only looks where a row's slots lie, so that the processor has fetched them when
+the second loop, row by row, learns and judges. The kernel stops right after a row whose evidence is worth weighing, so
+that what is decided there holds from the next row on, whatever the batches.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from detector.compiled import njit
+from detector.evidence.constants import (
+    BLOCK_IDS,
+    BLOCK_MIN_HITS,
+    CAP,
+    DAY_US,
+    GROUP,
+    MISS_MIN,
+    PRIOR_COLD,
+    PRIOR_MISS,
+    REACH,
+    RUN,
+)
+from detector.records.batch import MISS, PAGED, STATIC
+from detector.state.layout import COUNTER
+from detector.state.tables_kernel import (
+    COLD,
+    OWN,
+    add_client,
+    find_block,
+    find_client,
+    mix,
+    note_beside,
+    observe,
+    touch_object,
+    turn_generation,
+)
+
+U = np.uint64
+CANDIDATE = COUNTER["candidate"]
+DECLARED_COUNT = COUNTER["declared"]
+JUDGED = COUNTER["judged"]
+DECLARED = 16
+READ_BIT, COLD_BIT, OWN_BIT = 1, 2, 4
+
+
+@njit
+def _arrive(c, time_us, bytes_out, is_request):
+    """Counts a row of a client and brings its day and its rates up to its time."""
+    if c.first_us == 0:
+        c.first_us = time_us
+        c.last_us = time_us
+        c.generation = (time_us + _offset(c.key)) // DAY_US
+    generation = (time_us + _offset(c.key)) // DAY_US
+    if generation > c.generation:
+        turn_generation(c, generation)
+    passed = (time_us - c.last_us) * 1e-6
+    if passed > 0.0:
+        c.rate_10s *= math.exp(-passed / 10.0)
+        c.rate_300s *= math.exp(-passed / 300.0)
+        c.last_us = time_us
+    c.rate_10s += 0.1 * is_request
+    c.rate_300s += is_request / 300.0
+    if c.rate_10s > c.peak_10s:
+        c.peak_10s = c.rate_10s
+    c.requests[0] += is_request
+    c.bytes_out[0] += bytes_out
+
+
+@njit
+def _offset(key):
+    """Spreads the ends of the clients' days over the day, so that tails do not all reset at midnight."""
+    return np.int64(U(key) & U(0xFFFF)) * (DAY_US // 65536)
+
+
+@njit
+def _order(c, number):
+    """Follows a client's ids: runs of one step, and the stretch of neighbouring ids it works through."""
+    if c.run == 0:
+        c.run = 1
+        c.low = number
+        c.high = number
+        c.inside = 1
+        c.last_number = number
+        return
+    step = number - c.last_number
+    if step == 0:
+        return
+    if step == c.step:
+        c.run += 1
+    else:
+        c.step = step
+        c.run = 2
+    c.last_number = number
+    if c.low - REACH <= number <= c.high + REACH:
+        c.inside += 1
+        if c.high < number <= c.high + 2 or c.low - 2 <= number < c.low:
+            c.advances += 1
+        c.low = min(c.low, number)
+        c.high = max(c.high, number)
+    else:
+        c.strays += 1
+        if c.strays > c.inside:
+            c.low = number
+            c.high = number
+            c.inside = 1
+            c.advances = 0
+            c.strays = 0
+
+
+@njit
+def _baseline(r, minute):
+    """Lets the route's baseline fade over an hour of log time."""
+    if minute > r.minute:
+        fade = math.exp(-(minute - r.minute) / 60.0)
+        r.tries *= fade
+        r.fresh *= fade
+        r.cold *= fade
+        r.misses *= fade
+        r.minute = minute
+
+
+@njit
+def _weigh(c, r, is_miss, is_cold):
+    """Counts a trial against what others do on the route, and lets a client's first few trials teach the route."""
+    c.tries[0] += 1
+    c.misses_expected[0] += (r.misses + PRIOR_MISS[0]) / (r.tries + PRIOR_MISS[1])
+    c.misses[0] += is_miss
+    if is_miss == 0:
+        c.fresh[0] += 1
+        c.cold[0] += is_cold
+        c.cold_expected[0] += (r.cold + PRIOR_COLD[0]) / (r.fresh + PRIOR_COLD[1])
+    if c.tries[0] <= CAP and c.incident == 0:
+        r.tries += 1.0
+        r.misses += is_miss
+        if is_miss == 0:
+            r.fresh += 1.0
+            r.cold += is_cold
+
+
+@njit
+def _lead(c, route):
+    if c.lead == route:
+        c.lead_margin += 1
+    elif c.lead_margin == 0:
+        c.lead = route
+        c.lead_margin = 1
+    else:
+        c.lead_margin -= 1
+
+
+@njit
+def _hit(b, client, number, time_us, is_edge, is_pure):
+    """A cold first read inside a block of ids."""
+    t = (time_us - b.begin_us) * 1e-6
+    x = np.float64(number & (BLOCK_IDS - 1))
+    b.sum_t += t
+    b.sum_x += x
+    b.sum_tt += t * t
+    b.sum_xx += x * x
+    b.sum_tx += t * x
+    b.hits += 1
+    b.edge += is_edge
+    b.pure += is_pure
+    b.clients |= U(1) << ((client >> U(7)) & U(63))
+    short = np.uint32(client >> U(32))
+    if short != b.last_client:
+        b.switches += 1
+        b.last_client = short
+
+
+@njit
+def _block_worth(b):
+    """Whether a block's hits are enough, cold enough and ordered enough to be weighed now; sets when to look next."""
+    if b.flagged != 0 or b.hits < BLOCK_MIN_HITS or b.hits < b.next_check or 5 * b.hits < 4 * b.reads:
+        return False
+    b.next_check = b.hits + b.hits // 4
+    n = np.float64(b.hits)
+    covariance = n * b.sum_tx - b.sum_t * b.sum_x
+    spread = (n * b.sum_tt - b.sum_t * b.sum_t) * (n * b.sum_xx - b.sum_x * b.sum_x)
+    return 4.0 * covariance * covariance > spread and 4 * b.switches > b.hits
+
+
+@njit
+def _client_worth(c, floor):
+    """Whether a client's evidence is worth weighing now; sets when to look next: each sixteenth more."""
+    if c.run >= RUN or (c.inside >= RUN and 2 * c.inside > c.high - c.low and 2 * c.advances >= c.inside):
+        if c.raised & 1 == 0:
+            return True
+    tries = c.tries[0] + c.tries[1]
+    if tries < c.next_check:
+        return False
+    c.next_check = tries + max(4, tries // 16)
+    fresh = c.fresh[0] + c.fresh[1]
+    misses = c.misses[0] + c.misses[1]
+    if c.raised & 2 == 0 and fresh >= floor and 2 * (c.cold[0] + c.cold[1]) >= fresh:
+        return True
+    return c.raised & 4 == 0 and misses >= MISS_MIN and 2 * misses >= tries
+
+
+def judge(
+    first, last, floor,
+    time_us, client, source, network, agent, kind, name, route, object_, number, status, bytes_out, requests, flags,
+    readable,
+    index, clients, names, objects, blocks, routes, beside, counters, look, blank_client, blank_block,
+    out_slot, out_flags, out_incident, candidate_client, candidate_block,
+):  # fmt: skip
+    """Judges rows ``first`` to ``last`` and returns the row after the last one done; see `evidence.judge`."""
+    counters[CANDIDATE] = 0
+    mask = U(index.shape[0] - 1)
+    object_buckets = U(objects.shape[0] // 4 - 1)
+    row = first
+    while row < last:
+        end = min(row + GROUP, last)
+        for i in range(row, end):  # touch the index and the objects
+            look[i - row] = index[client[i] & mask] ^ U(objects[np.int64((mix(object_[i], U(route[i])) >> U(32)) & object_buckets) * 4].tag)
+        for i in range(row, end):  # touch the clients' slots
+            slot = find_client(client[i], index, clients)
+            out_slot[i] = slot
+            if slot >= 0:
+                look[i - row] ^= U(clients[slot].registers[0])
+        while row < end:
+            i = row
+            row += 1
+            if flags[i] & DECLARED:
+                counters[DECLARED_COUNT] += requests[i]
+                out_slot[i] = -1
+                out_flags[i] = 0
+                out_incident[i] = 0
+                continue
+            slot = out_slot[i]
+            if slot < 0 or clients[slot].key != client[i]:
+                slot = find_client(client[i], index, clients)
+                if slot < 0:
+                    slot = add_client(client[i], index, clients, blank_client, counters)
+                    names[slot] = name[i]
+                    clients[slot].kind = kind[i]
+                out_slot[i] = slot
+            c = clients[slot]
+            minute = time_us[i] // 60_000_000
+            out_incident[i] = c.incident
+            out_flags[i] = 0
+            _arrive(c, time_us[i], bytes_out[i], requests[i])
+            at = status[i]
+            good = at == 0 or (at >= 200 and at < 300) or at == 304
+            miss = (flags[i] & MISS) != 0
+            trial = object_[i] != U(0) and flags[i] & (STATIC | PAGED) == 0 and readable[i] and (good or miss)
+            r = routes[route[i]]
+            r.requests += requests[i]
+            if source[i] != U(0) and source[i] != client[i]:
+                note_beside(beside[0], source[i], client[i], trial, minute, counters)
+            if network[i] != 0:
+                note_beside(beside[1], U(network[i]), client[i], trial, minute, counters)
+            if agent[i] != U(0):
+                note_beside(beside[2], agent[i], client[i], trial, minute, counters)
+            if not trial:
+                continue
+            key = mix(object_[i], U(route[i]))
+            seen = touch_object(objects, key, np.uint32(client[i] >> U(32)), minute, counters)
+            if not miss:
+                c.reads[0] += 1
+                r.reads += 1
+                _lead(c, route[i])
+                out_flags[i] = READ_BIT
+            if seen == OWN:
+                out_flags[i] |= OWN_BIT
+                continue
+            counters[JUDGED] += 1
+            cold = 1 if seen == COLD and not miss else 0
+            if not miss:
+                observe(c.registers, key)
+                if cold:
+                    out_flags[i] |= COLD_BIT
+            _baseline(r, minute)
+            _weigh(c, r, 1 if miss else 0, cold)
+            found = 0
+            if number[i] >= 0:
+                _order(c, number[i])
+                if not miss:
+                    block = find_block(blocks, blank_block, route[i], number[i] // BLOCK_IDS, time_us[i], counters)
+                    b = blocks[block]
+                    b.reads += 1
+                    b.last_us = time_us[i]
+                    if cold:
+                        edge = 1 if number[i] > r.high - 64 else 0
+                        pure = 1 if 5 * (c.reads[0] + c.reads[1]) >= 4 * (c.requests[0] + c.requests[1]) else 0
+                        _hit(b, client[i], number[i], time_us[i], edge, pure)
+                        if _block_worth(b):
+                            candidate_block[0] = b
+                            counters[CANDIDATE] |= 2
+                            found = 1
+                    if r.high == 0 or number[i] > r.high:
+                        r.high = number[i]
+                    if r.low == 0 or number[i] < r.low:
+                        r.low = number[i]
+            if _client_worth(c, floor):
+                candidate_client[0] = c
+                counters[CANDIDATE] |= 1
+                found = 1
+            if found:
+                return row
+    return row

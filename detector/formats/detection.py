@@ -1,0 +1,73 @@
+"""Which preset a log is written in, from its first lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from detector.formats.fields import FIELD, MAX_LINE_BYTES, REASON, Fields
+from detector.formats.presets import Format, names, preset
+from detector.formats.jsonlines import JsonFormat
+
+ENOUGH = 0.5  # a preset that takes fewer of the lines is not what the log is written in (judgement: torn logs have half)
+_LIST_BYTES = frozenset(b"0123456789abcdefABCDEF.:, []-_unkow\"%")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What :func:`detect` found.
+
+    Attributes:
+        format: the format, or None where no preset takes at least ENOUGH of the lines that are not blank.
+        rates: preset → share of those lines it takes; presets of the wrong kind (text, JSON) are left out.
+        closest: the preset with the highest rate, None where all are 0.
+    """
+
+    format: Format | None
+    rates: dict[str, float]
+    closest: str | None
+
+
+def detect(lines: list[bytes]) -> Detection:
+    """Tries every preset of the right kind on the lines (200 are plenty).
+
+    Of two that take as many lines the more demanding one wins: a line of ``nginx_main`` is one of ``combined`` with
+    something behind it.
+    """
+    lines = [line[: MAX_LINE_BYTES + 1] for line in lines if line.strip()]
+    if not lines:
+        return Detection(None, {}, None)
+    json = sum(line.lstrip()[:1] == b"{" for line in lines) * 2 > len(lines)
+    candidates = [p for p in map(preset, names()) if isinstance(p, JsonFormat) == json]
+    rates: dict[str, float] = {}
+    scores: dict[str, tuple[float, int]] = {}
+    for candidate in candidates:
+        fields, buffer = _scan(candidate, lines)
+        taken = fields.reason == REASON["ok"]
+        rates[candidate.name] = float(taken.mean())
+        if taken.any() and _plausible(fields, buffer):
+            scores[candidate.name] = (rates[candidate.name], candidate.specificity)
+    if not scores:
+        return Detection(None, rates, None)
+    best = max(scores, key=lambda name: scores[name])
+    return Detection(preset(best) if rates[best] >= ENOUGH else None, rates, best)
+
+
+def _scan(candidate: Format, lines: list[bytes]) -> tuple[Fields, bytes]:
+    data = b"\n".join(lines) + b"\n"
+    lengths = np.array([len(line) for line in lines], np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths + 1)[:-1]]).astype(np.int64)
+    buffer = np.frombuffer(bytearray(data), np.uint8)
+    fields = candidate.columns(buffer, starts, lengths)
+    return fields, buffer.tobytes()
+
+
+def _plausible(fields: Fields, buffer: bytes) -> bool:
+    """Whether what is called a list of addresses holds nothing else, as far as these lines tell."""
+    for start, length in fields.span[:, FIELD["forwarded"]]:
+        if length > 0 and not _LIST_BYTES.issuperset(buffer[start : start + length]):
+            return False
+    return True
+
+

@@ -1,0 +1,199 @@
+"""Moments in log lines: the three ways servers write them, to microseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detector.formats.word_kernel import U1, inner
+
+LAST_US = 4_102_444_800_000_000  # 2100-01-01: a later stamp in a log is a fault of the clock, not a moment
+CLF_BYTES = 26  # dd/Mon/yyyy:HH:MM:SS ±zzzz
+
+
+@inner
+def digits(buffer: U1, start: int, count: int) -> int:
+    """The number in exactly ``count`` ASCII digits, or a negative number where one of them is none."""
+    value = 0
+    for i in range(start, start + count):
+        digit = np.int64(buffer[i]) - 48
+        if digit < 0 or digit > 9:
+            return -1_000_000
+        value = value * 10 + digit
+    return value
+
+
+@inner
+def moment(year: int, month: int, day: int, second: int) -> int:
+    """Microseconds since 1970 of a second of a day, or -1 where the day does not exist.
+
+    Days by H. Hinnant, "chrono-compatible low-level date algorithms", days_from_civil.
+    """
+    if month < 1 or month > 12 or day < 1 or year < 1969:
+        return -1
+    longest = 30 + ((month + (month >> 3)) & 1)
+    if month == 2:
+        longest = 29 if (year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)) else 28
+    if day > longest:
+        return -1
+    y = year - 1 if month <= 2 else year
+    era = y // 400
+    of_era = y - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    days = era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468
+    return (days * 86_400 + second) * 1_000_000
+
+
+@inner
+def clock_second(buffer: U1, start: int) -> int:
+    """Second of the day of ``HH:MM:SS``, a leap second folded into the one before it; negative where it is none."""
+    hour = digits(buffer, start, np.int64(2))
+    minute = digits(buffer, start + 3, np.int64(2))
+    second = digits(buffer, start + 6, np.int64(2))
+    if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 60:
+        return -1_000_000
+    if buffer[start + 2] != 58 or buffer[start + 5] != 58:
+        return -1_000_000
+    return hour * 3600 + minute * 60 + min(second, 59)
+
+
+@inner
+def zone_second(buffer: U1, start: int, colon: int) -> int:
+    """Seconds east of UTC of ``±HHMM`` (or ``±HH:MM`` with ``colon`` = 1); 1,000,000 where it is none."""
+    hour = digits(buffer, start + 1, np.int64(2))
+    minute = digits(buffer, start + 3 + colon, np.int64(2))
+    if hour < 0 or hour > 23 or minute < 0 or minute > 59:
+        return 1_000_000
+    if buffer[start] == 43:
+        return hour * 3600 + minute * 60
+    if buffer[start] == 45:
+        return -(hour * 3600 + minute * 60)
+    return 1_000_000
+
+
+@inner
+def month_of(buffer: U1, start: int) -> int:
+    """1–12 of ``Jan`` … ``Dec``, 0 where it is none."""
+    word = (np.int64(buffer[start]) << 16) | (np.int64(buffer[start + 1]) << 8) | np.int64(buffer[start + 2])
+    names = (
+        0x4A616E, 0x466562, 0x4D6172, 0x417072, 0x4D6179, 0x4A756E,
+        0x4A756C, 0x417567, 0x536570, 0x4F6374, 0x4E6F76, 0x446563,
+    )  # fmt: skip
+    for i in range(12):
+        if names[i] == word:
+            return i + 1
+    return 0
+
+
+@inner
+def clf(buffer: U1, start: int, end: int) -> tuple[int, int]:
+    """``08/Jun/2020:06:49:01 +0000`` at ``start``.
+
+    Returns:
+        Where it ends (or -1: no moment of the years 1970–2099) and microseconds since 1970.
+    """
+    if end - start < CLF_BYTES:
+        return -1, 0
+    if buffer[start + 2] != 47 or buffer[start + 6] != 47 or buffer[start + 11] != 58 or buffer[start + 20] != 32:
+        return -1, 0
+    second = clock_second(buffer, start + 12)
+    east = zone_second(buffer, start + 21, np.int64(0))
+    day = moment(digits(buffer, start + 7, np.int64(4)), month_of(buffer, start + 3), digits(buffer, start, np.int64(2)), second)
+    if second < 0 or east == 1_000_000 or day < 0:
+        return -1, 0
+    value = day - east * 1_000_000
+    if value < 0 or value >= LAST_US:
+        return -1, 0
+    return start + CLF_BYTES, value
+
+
+@inner
+def iso(buffer: U1, start: int, end: int) -> tuple[int, int]:
+    """``2020-06-08T06:49:01``, then a fraction, then ``Z``, ``±HH:MM`` or ``±HHMM``; no zone means UTC.
+
+    A blank may stand for the ``T``, a comma for the point. Returns as :func:`clf`.
+    """
+    if end - start < 19:
+        return -1, 0
+    if buffer[start + 4] != 45 or buffer[start + 7] != 45 or (buffer[start + 10] != 84 and buffer[start + 10] != 32):
+        return -1, 0
+    second = clock_second(buffer, start + 11)
+    value = moment(digits(buffer, start, np.int64(4)), digits(buffer, start + 5, np.int64(2)), digits(buffer, start + 8, np.int64(2)), second)
+    if second < 0 or value < 0:
+        return -1, 0
+    p = start + 19
+    if p + 1 < end and (buffer[p] == 46 or buffer[p] == 44) and 48 <= buffer[p + 1] <= 57:
+        p += 1
+        unit = 100_000
+        while p < end and 48 <= buffer[p] <= 57:
+            value += (np.int64(buffer[p]) - 48) * unit
+            unit //= 10
+            p += 1
+    if p < end and buffer[p] == 90:
+        p += 1
+    elif p < end and (buffer[p] == 43 or buffer[p] == 45):
+        colon = 1 if p + 3 < end and buffer[p + 3] == 58 else 0
+        if end - p < 5 + colon:
+            return -1, 0
+        east = zone_second(buffer, p, colon)
+        if east == 1_000_000:
+            return -1, 0
+        value -= east * 1_000_000
+        p += 5 + colon
+    if value < 0 or value >= LAST_US:
+        return -1, 0
+    return p, value
+
+
+@inner
+def epoch(buffer: U1, start: int, end: int, power: int) -> int:
+    """Microseconds since 1970 of a decimal number of units of 10^-power seconds, or -1.
+
+    ``1693840791.7565`` with power 0, ``1693840791756`` with 3. An exponent (``1.69e9``) is understood, since some
+    encoders print one. What lies below a microsecond is cut.
+    """
+    value = 0
+    scale = 6 - power  # power of ten still to multiply by
+    p = start
+    count = 0
+    point = False
+    while p < end:
+        c = np.int64(buffer[p])
+        if c == 46 and not point:
+            point = True
+        elif 48 <= c <= 57:
+            count += 1
+            if count <= 18:
+                value = value * 10 + c - 48
+                if point:
+                    scale -= 1
+            elif not point:
+                scale += 1
+        else:
+            break
+        p += 1
+    if count == 0 or count > 40:
+        return -1
+    if p < end and (buffer[p] == 101 or buffer[p] == 69):
+        p += 1
+        sign = 1
+        if p < end and (buffer[p] == 43 or buffer[p] == 45):
+            sign = 44 - np.int64(buffer[p])
+            p += 1
+        if end - p < 1 or end - p > 2:
+            return -1
+        exponent = digits(buffer, p, end - p)
+        if exponent < 0:
+            return -1
+        scale += sign * exponent
+        p = end
+    if p < end:
+        return -1
+    while scale > 0 and value < LAST_US:
+        value *= 10
+        scale -= 1
+    while scale < 0 and value > 0:
+        value //= 10
+        scale += 1
+    if value >= LAST_US or (scale > 0 and value > 0):
+        return -1
+    return value

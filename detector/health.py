@@ -1,0 +1,124 @@
+"""Every metric there is: name, kind, meaning, and the closed lists its labels take their values from.
+
+Label values never come from a log: not a client, a path or a user agent. Labels without a list here are bounded by what
+is declared (``data_class``, ``sink``, ``format``: presets and configuration) or held (``topic``, ``partition``), and by
+``limit``. The lists repeat those of other rooms, which this one may not import; a test holds them equal.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+PREFIX = "detector_"
+MAX_SERIES = 500  # beside those of partitions, whatever the input; 100,000 series took 3.6 s a scrape (measured)
+MAX_PARTITIONS = 200
+
+Kind = Literal["counter", "gauge", "histogram", "info"]
+
+
+class Label(NamedTuple):
+    """A label: its name, the values it may take, and how many series it may open together with those before it."""
+
+    name: str
+    values: tuple[str, ...] = ()
+    limit: int = 0
+
+    @property
+    def most(self) -> int:
+        """The most values this label can show."""
+        return self.limit or len(self.values)
+
+
+class Metric(NamedTuple):
+    """One metric.
+
+    Attributes:
+        name: without the prefix ``detector_``.
+        kind: as Prometheus has them; ``info`` is a gauge that is always 1.
+        help: what it says, in base units.
+        labels: its labels, all from closed lists.
+        buckets: upper bounds of a histogram, without ``+Inf``.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[Label, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name as it is exposed."""
+        return PREFIX + self.name
+
+    @property
+    def most_series(self) -> int:
+        """The most series it can open; a histogram has one a bucket and three more."""
+        combinations = 1
+        for label in self.labels:
+            combinations *= label.most
+        return combinations * (len(self.buckets) + 3 if self.kind == "histogram" else 1)
+
+
+FORMAT = Label("format", limit=40)
+REASON = Label(
+    "reason", ("empty", "too_long", "torn", "layout", "time", "status", "bytes", "address", "binary", "json")
+)
+EVICTION = Label("reason", ("full", "idle", "revoked"))
+IDENTITY = Label("kind", ("address", "account", "key", "session", "network"))
+PATTERN = Label(
+    "pattern",
+    (
+        "walk",
+        "sweep",
+        "bulk",
+        "guessing",
+        "campaign",
+        "fan_out",
+        "lookup",
+        "over_fetch",
+        "metronome",
+        "contract",
+        "consent",
+        "tripwire",
+        "custom",
+    ),
+)
+SEVERITY = Label("severity", ("informational", "low", "medium", "high", "critical"), limit=3)  # three a pattern
+DATA_CLASS = Label("data_class", limit=8)
+SINK = Label("sink", limit=8)
+TOPIC = Label("topic", limit=1)
+PARTITION = Label("partition", limit=MAX_PARTITIONS)
+
+BATCH_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+DELAY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 14400, 86400, 259200)  # a walk is found in seconds, a slow one in days
+
+METRICS: tuple[Metric, ...] = (
+    Metric("requests_total", "counter", "Requests parsed.", (FORMAT,)),
+    Metric("requests_rejected_total", "counter", "Lines that are no request, by reason.", (REASON,)),
+    Metric("requests_late_total", "counter", "Requests older than the order they should have stood in."),
+    Metric("object_known_ratio", "gauge", "Share of requests whose object is known, 0 to 1."),
+    Metric(
+        "identity_known_ratio", "gauge", "Share of requests whose client is known by this kind, 0 to 1.", (IDENTITY,)
+    ),
+    Metric("incidents_total", "counter", "Incidents raised.", (PATTERN, SEVERITY)),
+    Metric("incidents_open", "gauge", "Incidents not yet closed.", (PATTERN, SEVERITY)),
+    Metric("incidents_active", "gauge", "Open incidents with evidence younger than ten minutes.", (PATTERN, SEVERITY)),
+    Metric("incidents_suppressed_total", "counter", "Incidents kept quiet by a suppression.", (PATTERN,)),
+    Metric("records_exposed_total", "counter", "Records exposed, lower bound.", (PATTERN, DATA_CLASS)),
+    Metric("records_exposed_estimate", "gauge", "Records exposed by open incidents, best estimate.", (PATTERN,)),
+    Metric("clients_tracked", "gauge", "Clients remembered."),
+    Metric("clients_evicted_total", "counter", "Clients forgotten, by reason.", (EVICTION,)),
+    Metric("state_bytes", "gauge", "Bytes of state held."),
+    Metric("event_lag_seconds", "gauge", "Wall clock less the newest log time judged."),
+    Metric("kafka_consumer_lag", "gauge", "Records of a partition not yet read.", (TOPIC, PARTITION)),
+    Metric("batch_duration_seconds", "histogram", "Time to parse and judge one batch.", (), BATCH_SECONDS),
+    Metric("alert_delay_seconds", "histogram", "Log time from first signal to incident.", (), DELAY_SECONDS),
+    Metric("sink_failures_total", "counter", "Deliveries that failed.", (SINK,)),
+    Metric("snapshot_last_success_timestamp_seconds", "gauge", "When state was last saved, seconds since 1970."),
+    Metric("last_request_timestamp_seconds", "gauge", "Log time of the newest request, seconds since 1970."),
+    Metric("warming", "gauge", "1 while baselines are still being learnt."),
+    Metric("config_last_reload_successful", "gauge", "1 if the last reload of the configuration was taken."),
+    Metric("fast_decode", "gauge", "1 while Kafka batches are decoded in machine code."),
+    Metric("build_info", "info", "The program's version.", (Label("version", limit=1),)),
+)

@@ -1,0 +1,82 @@
+"""How much has gone: the distinct records an incident has exposed, exact as long as they fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.incidents.incident import Estimate
+
+EXACT = 1 << 21
+"""Distinct records kept one by one (16 MB); beyond, 2^14 registers estimate them with a standard error of 0.8 %."""
+
+PRECISION = 14
+SIGMAS_99 = 2.576
+
+
+class Exposure:
+    """Distinct records read by an incident's clients.
+
+    Attributes:
+        unseen: fresh reads from before the incident that the ring of recent reads no longer held; each may or may not
+            be a record counted since, which is what the interval says.
+    """
+
+    def __init__(self) -> None:
+        self.unseen = 0
+        self.extra_rows = 0
+        self._objects: npt.NDArray[np.uint64] = np.zeros(0, np.uint64)
+        self._new: list[npt.NDArray[np.uint64]] = []
+        self._waiting = 0
+        self._registers: npt.NDArray[np.uint8] | None = None
+
+    def add(self, objects: npt.NDArray[np.uint64]) -> None:
+        """Adds reads of objects (keyed hashes, route included)."""
+        if self._registers is not None:
+            _observe(self._registers, objects)
+            return
+        self._new.append(objects)
+        self._waiting += len(objects)
+        if self._waiting > max(4096, len(self._objects) // 2):
+            self._settle()
+
+    def _settle(self) -> None:
+        self._objects = np.unique(np.concatenate([self._objects, *self._new]))
+        self._new, self._waiting = [], 0
+        if len(self._objects) > EXACT:
+            self._registers = np.zeros(1 << PRECISION, np.uint8)
+            _observe(self._registers, self._objects)
+            self._objects = np.zeros(0, np.uint64)
+
+    def objects(self) -> npt.NDArray[np.uint64] | None:
+        """The distinct objects, sorted; None where there were too many to keep."""
+        if self._new and self._registers is None:
+            self._settle()
+        return self._objects if self._registers is None else None
+
+    def estimate(self) -> Estimate:
+        """Distinct records with a nominal 99 % interval; exact counts have none but for what was not seen."""
+        kept = self.objects()
+        if kept is not None:
+            seen, error = float(len(kept)), 0.0
+        else:
+            assert self._registers is not None
+            seen = _estimate(self._registers)
+            error = SIGMAS_99 * 1.04 / np.sqrt(len(self._registers)) * seen
+        total = seen + self.unseen + self.extra_rows
+        low = max(seen - error, float(self.unseen)) + self.extra_rows
+        return Estimate(round(total), round(min(low, total)), round(total + error))
+
+
+def _observe(registers: npt.NDArray[np.uint8], objects: npt.NDArray[np.uint64]) -> None:
+    place = objects >> np.uint64(64 - PRECISION)
+    rest = (objects << np.uint64(PRECISION)) | np.uint64(1 << (PRECISION - 1))
+    rank = np.uint8(64) - np.floor(np.log2(rest.astype(np.float64))).astype(np.uint8)
+    np.maximum.at(registers, place.astype(np.int64), rank)
+
+
+def _estimate(registers: npt.NDArray[Any]) -> float:
+    m = len(registers)
+    return float(0.7213 / (1.0 + 1.079 / m) * m * m / np.sum(np.exp2(-registers.astype(np.float64))))

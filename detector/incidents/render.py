@@ -1,0 +1,101 @@
+"""A story as the incident record of the contract."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from detector.incidents.book import Book
+from detector.incidents.incident import Incident
+from detector.incidents.severity import confidence, severity
+from detector.incidents.story import Story
+from detector.incidents.sweep_story import SweepStory
+
+MOST_CLIENTS = 10_000
+MOST_ENDPOINTS = 20
+
+TAGS: dict[str, dict[str, list[str]]] = {
+    "walk": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023", "API4:2023"], "attack": ["T1119", "T1213"]},
+    "sweep": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023", "API4:2023"], "attack": ["T1119", "T1090"]},
+    "bulk": {"owasp_oat": ["OAT-011"], "owasp_api": ["API4:2023", "API6:2023"], "attack": ["T1119", "T1213"]},
+    "guessing": {"owasp_oat": ["OAT-002", "OAT-011"], "owasp_api": ["API1:2023"], "attack": ["T1595.003"]},
+}
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def iso(time_us: int) -> str:
+    """Microseconds since 1970 as ISO 8601 UTC, with a fraction only where there is one."""
+    return (EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
+
+
+def incidents(book: Book, detector: dict[str, str]) -> list[Incident]:
+    """Every story in its present state, ordered by ``raised_at``, then ``incident``."""
+    return sorted((incident(s, book, detector) for s in book.stories), key=lambda i: (i.raised_at, i.incident))
+
+
+def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
+    """One story as a record.
+
+    Args:
+        story: the story.
+        book: the book it is in, for the names of routes.
+        detector: ``version`` and ``config``; the pattern's name is added.
+    """
+    if isinstance(story, SweepStory):
+        story.name()
+    members = sorted(story.members.values(), key=lambda m: (-m.reads, m.name))
+    exposed = story.exposure.estimate()
+    sure = confidence(story.nats, story.threshold)
+    return Incident(
+        incident=story.identity,
+        revision=story.revision,
+        state="closed" if story.closed else "open",
+        pattern=story.pattern,
+        detector={"name": story.pattern, **detector},
+        severity=severity(exposed.estimate, sure),
+        confidence=sure,
+        raised_at=iso(story.raised_us),
+        first_seen=iso(story.first_us),
+        last_seen=iso(story.last_us),
+        endpoints=_endpoints(story, book),
+        clients=[m.name for m in members[:MOST_CLIENTS]],
+        client_count=len(members),
+        client_kind=story.kind(),
+        selector=None,
+        requests=story.requests,
+        bytes_out=story.bytes_out,
+        records_exposed=exposed,
+        persons_exposed=None,
+        data_classes=[],
+        evidence=sorted(story.evidence.values(), key=lambda f: -f.weight),
+        records_at_alert=story.at_alert,
+        merged_into=story.merged_into,
+        tags=TAGS.get(story.pattern, {}),
+    )
+
+
+def _endpoints(story: Story, book: Book) -> list[str]:
+    routes = sorted(story.routes.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [book.route_name(route) for route, _ in routes[:MOST_ENDPOINTS]]
+
+
+def case(story: Story, book: Book) -> dict[str, Any]:
+    """What stands behind an incident, as plain data (`--cases`)."""
+    trail = story.trail
+    total = max(sum(trail.agents.values()), 1)
+    objects = story.exposure.objects()
+    return {
+        "incident": story.identity,
+        "minutes": [[iso(m * 60_000_000), n] for m, n in sorted(trail.minutes.items())],
+        "points": [[iso(t), n] for t, n in trail.points],
+        "hours": [trail.hours.get(h, 0) for h in range(24)],
+        "agents": [[f"{a:016x}", round(n / total, 6)] for a, n in trail.agents.most_common(20)],
+        "networks": [[f"{a:08x}", round(n / total, 6)] for a, n in trail.networks.most_common(20)],
+        "samples": [
+            {**sample, "time": iso(sample["time_us"]), "endpoint": book.route_name(sample["route"])}
+            for sample in trail.samples
+        ],
+        "positions": [list(p) for p in trail.positions],
+        "records": [f"{o:016x}" for o in objects.tolist()] if objects is not None else None,
+    }

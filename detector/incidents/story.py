@@ -1,0 +1,167 @@
+"""An incident while it grows: who, where, how much, and what a case needs to tell it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.detectors.signal import Finding, Signal
+from detector.incidents.exposure import Exposure
+from detector.records.batch import KINDS
+
+POINTS = 500  # (time, id) points a case keeps: enough for a scatter plot, small enough for any report
+SAMPLES = 10
+POSITIONS = 10_000
+
+
+@dataclass
+class Member:
+    """One client of an incident: its printable name, what kind of identity that is, and its record reads."""
+
+    name: str
+    kind: int
+    reads: int = 0
+
+
+@dataclass
+class Trail:
+    """What a case keeps beside the counts.
+
+    Attributes:
+        minutes: record reads by log minute since 1970.
+        hours: record reads by hour of the day, UTC.
+        points: (time_us, id number), thinned evenly by doubling the stride whenever they exceed POINTS.
+        agents, networks: record reads by keyed hash.
+        positions: (origin, position) of the first reads.
+        samples: the first rows, as plain numbers.
+    """
+
+    minutes: Counter[int] = field(default_factory=Counter)
+    hours: Counter[int] = field(default_factory=Counter)
+    agents: Counter[int] = field(default_factory=Counter)
+    networks: Counter[int] = field(default_factory=Counter)
+    points: list[tuple[int, int]] = field(default_factory=list)
+    positions: list[tuple[int, int]] = field(default_factory=list)
+    samples: list[dict[str, int]] = field(default_factory=list)
+    stride: int = 1
+    seen: int = 0
+
+    def add(self, reads: npt.NDArray[Any]) -> None:
+        """Takes reads (dtype READS) in log order."""
+        minute, count = np.unique(reads["time_us"] // 60_000_000, return_counts=True)
+        for m, n in zip(minute.tolist(), count.tolist(), strict=True):
+            self.minutes[m] += n
+            self.hours[m // 60 % 24] += n
+        for name, counter in (("agent", self.agents), ("network", self.networks)):
+            value, count = np.unique(reads[name], return_counts=True)
+            counter.update(dict(zip(value.tolist(), count.tolist(), strict=True)))
+        room = POSITIONS - len(self.positions)
+        self.positions += list(
+            zip(reads["origin"][:room].tolist(), reads["position"][:room].tolist(), strict=True)
+        )
+        for row in reads[: SAMPLES - len(self.samples)]:
+            keys = ("time_us", "route", "number", "status", "bytes_out", "origin", "position")
+            self.samples.append({key: int(row[key]) for key in keys})
+        self._thin(reads)
+
+    def _thin(self, reads: npt.NDArray[Any]) -> None:
+        places = np.arange(self.seen, self.seen + len(reads))
+        self.seen += len(reads)
+        numbered = reads[(places % self.stride == 0) & (reads["number"] >= 0)]
+        self.points += list(zip(numbered["time_us"].tolist(), numbered["number"].tolist(), strict=True))
+        while len(self.points) > POINTS:
+            self.points = self.points[::2]
+            self.stride *= 2
+
+
+class Story:
+    """One open incident.
+
+    Attributes:
+        number: its place in the book, from 1; what client slots refer to.
+        pattern: what it is called now; a walk that turns out to be one of many workers becomes a sweep.
+        many: whether it is told by its members (a sweep) or by one client.
+        members: by client hash.
+        routes: record reads by route id.
+    """
+
+    def __init__(self, number: int, identity: str, signal: Signal) -> None:
+        self.number = number
+        self.identity = identity
+        self.pattern = signal.pattern
+        self.route = signal.route
+        self.raised_us = signal.time_us
+        self.first_us = signal.time_us
+        self.last_us = signal.time_us
+        self.nats = signal.nats
+        self.threshold = signal.threshold
+        self.evidence: dict[str, Finding] = {}
+        self.many = signal.client == 0
+        self.members: dict[int, Member] = {}
+        self.routes: Counter[int] = Counter()
+        self.exposure = Exposure()
+        self.trail = Trail()
+        self.requests = 0
+        self.bytes_out = 0
+        self.at_alert = 0
+        self.closed = False
+        self.merged_into: str | None = None
+        self.revision = 1
+        self.told = 0  # records the last revision told of
+        self.support(signal)
+
+    def support(self, signal: Signal) -> None:
+        """Takes in a further signal of the same story: the stronger number of each kind is kept."""
+        self.nats, self.threshold = max(
+            (self.nats, self.threshold), (signal.nats, signal.threshold), key=lambda pair: pair[0] - pair[1]
+        )
+        for finding in signal.evidence:
+            known = self.evidence.get(finding.name)
+            if known is None or finding.weight >= known.weight:
+                self.evidence[finding.name] = finding
+
+    def add(self, reads: npt.NDArray[Any], names: bool = True) -> None:
+        """Counts record reads (dtype READS, in log order) as part of it."""
+        if not len(reads):
+            return
+        self.first_us = min(self.first_us, int(reads["time_us"][0]))
+        self.last_us = max(self.last_us, int(reads["time_us"][-1]))
+        self.requests += int(reads["requests"].sum())
+        self.bytes_out += int(reads["bytes_out"].sum())
+        self.exposure.add(keys_of(reads))
+        route, count = np.unique(reads["route"], return_counts=True)
+        self.routes.update(dict(zip(route.tolist(), count.tolist(), strict=True)))
+        self.trail.add(reads)
+        if names:
+            self._name(reads)
+
+    def _name(self, reads: npt.NDArray[Any]) -> None:
+        clients, first, count = np.unique(reads["client"], return_index=True, return_counts=True)
+        for client, at, n in zip(clients.tolist(), first.tolist(), count.tolist(), strict=True):
+            member = self.members.get(client)
+            if member is None:
+                row = reads[at]
+                member = self.members[client] = Member(printable(row["name"]), int(row["kind"]))
+            member.reads += n
+
+    def kind(self) -> str:
+        """What most members are: the kind of identity the incident is told by."""
+        kinds = Counter(m.kind for m in self.members.values())
+        return KINDS[kinds.most_common(1)[0][0]] if kinds else KINDS[0]
+
+
+def keys_of(reads: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """The objects of reads as one hash each, route included: SplitMix64's finalizer, as in the tables."""
+    x: npt.NDArray[np.uint64] = reads["object"] ^ (reads["route"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def printable(name: npt.NDArray[np.uint8]) -> str:
+    """A client's name column as text; the records room has made it printable ASCII."""
+    return bytes(name).rstrip(b"\0").decode("ascii")

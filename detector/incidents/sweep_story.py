@@ -1,0 +1,82 @@
+"""A sweep as it grows: reads on its route wait until a tick of log time, then those on the line are counted in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.incidents.recent import READS
+from detector.incidents.story import Member, Story, printable
+from detector.incidents.sweepers import on_the_line, workers
+from detector.state.layout import State
+
+
+class SweepStory(Story):
+    """A story told by its members.
+
+    Every fresh read on the route is put down to its client; only what lies on the swept line counts as taken. Who is
+    named is decided anew whenever the story is told, because a client's other reads may come later.
+    """
+
+    def __init__(self, number: int, identity: str, signal: Any) -> None:
+        super().__init__(number, identity, signal)
+        self._waiting: list[npt.NDArray[Any]] = []
+        self._hits: dict[int, int] = {}
+        self._reads: dict[int, int] = {}
+        self._names: dict[int, tuple[str, int]] = {}
+
+    def wait(self, reads: npt.NDArray[Any]) -> None:
+        """Keeps reads of the route (dtype READS) until they are settled."""
+        if len(reads):
+            self._waiting.append(reads)
+
+    def settle(self, state: State) -> None:
+        """Counts in what has been waiting, by the blocks as they stand now, and marks the workers' slots, so that they
+        teach nobody and raise nothing of their own."""
+        if not self._waiting:
+            return
+        reads = np.concatenate(self._waiting) if self._waiting else np.zeros(0, READS)
+        self._waiting = []
+        fresh = reads[~reads["own"] & (reads["number"] >= 0)]
+        line = on_the_line(state, self.route, fresh)
+        _count(self._reads, fresh["client"])
+        line |= self._regular(fresh["client"])
+        taken = fresh[line]
+        _count(self._hits, taken["client"])
+        clients, first = np.unique(taken["client"], return_index=True)
+        for client, at in zip(clients.tolist(), first.tolist(), strict=True):
+            if client not in self._names:
+                self._names[client] = (printable(taken["name"][at]), int(taken["kind"][at]))
+        self.add(taken, names=False)
+        self._mark(state, taken[first])
+
+    def _regular(self, clients: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+        """Reads by clients that have proved themselves workers: eight reads on the line, and nine in ten of theirs."""
+        proven = [c for c, n in self._hits.items() if n >= 8 and 10 * n >= 9 * self._reads.get(c, n)]
+        return np.isin(clients, np.array(proven, np.uint64))
+
+    def _mark(self, state: State, taken: npt.NDArray[Any]) -> None:
+        for client, slot in zip(taken["client"].tolist(), taken["slot"].tolist(), strict=True):
+            row = state.clients[slot]
+            if row["key"] == client and not row["incident"] and 2 * self._hits[client] >= self._reads[client]:
+                row["incident"] = self.number
+
+    def name(self) -> None:
+        """Decides who is named, largest first."""
+        clients = list(self._hits)
+        hits = np.array([self._hits[c] for c in clients], np.int64)
+        reads = np.array([self._reads[c] for c in clients], np.int64)
+        named = workers(hits, reads)
+        self.members = {
+            client: Member(*self._names[client], reads=int(n))
+            for client, n, yes in zip(clients, hits, named, strict=True)
+            if yes
+        }
+
+
+def _count(counts: dict[int, int], clients: npt.NDArray[np.uint64]) -> None:
+    values, numbers = np.unique(clients, return_counts=True)
+    for client, n in zip(values.tolist(), numbers.tolist(), strict=True):
+        counts[client] = counts.get(client, 0) + n

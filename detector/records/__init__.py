@@ -1,0 +1,1 @@
+"""Requests as columns: who asks (`identity`, `resolve`), what is asked (`shape`, `routes`), and the noun `batch`."""

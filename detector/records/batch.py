@@ -1,0 +1,115 @@
+"""Parsed requests as columns: the noun everything after the formats works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+NAME_BYTES = 48  # longest printable client name kept; longer ones end in their hash
+DEPTH = 8  # path segments told apart; what lies deeper belongs to the eighth
+
+KINDS = ("none", "address", "account", "key", "session", "network")
+
+STATIC = 1  # an asset by its suffix: style sheet, script, image, font
+PAGED = 2  # the object is a page of a list, not a record
+NAMED = 4  # the object's id is text: promoted slugs and opaque ids; `number` is -1
+MISS = 8  # answered 400-499 other than 401, 403 (those still say the record exists) and 429
+
+
+@dataclass
+class Batch:
+    """n requests as equal-length columns; a row is one object read.
+
+    Attributes:
+        time_us: int64, log time in microseconds since 1970 UTC.
+        client: uint64, keyed hash of who asks; never 0.
+        source: uint64, keyed hash of the address (IPv6 by /64); 0 = no address.
+        network: uint32, hash of the address's /24 (IPv6: /48); 0 = none.
+        agent: uint64, keyed hash of the user agent; 0 = none.
+        kind: uint8, index into KINDS: what ``client`` is.
+        name: uint8 (n, NAME_BYTES), the client as the log prints it, zero padded.
+        tokens: uint64 (n, DEPTH), the path's segments: below ``records.shape.CLASSES`` a class such as a number, else
+            the keyed hash of a literal; 0 after the last.
+        slug: uint64 (n, DEPTH), keyed hash of a literal segment without its suffix: its value, if it becomes an object.
+        route: uint32, assigned in log order by ``records.routes``; 0 = not yet.
+        method: uint8, index into ``records.shape.METHODS``.
+        object: uint64, keyed hash of the ids in the request; 0 = no object known.
+        number: int64, the last id as an integer, or -1.
+        rows: int32, records in the response.
+        status: uint16.
+        bytes_out: int64.
+        requests: uint8, 1 on the first row of a request, 0 on further objects of the same one.
+        flags: uint8, STATIC | PAGED | NAMED | MISS.
+        origin: uint16, file or partition.
+        position: int64, where the line stands in its origin.
+    """
+
+    time_us: npt.NDArray[np.int64]
+    client: npt.NDArray[np.uint64]
+    source: npt.NDArray[np.uint64]
+    network: npt.NDArray[np.uint32]
+    agent: npt.NDArray[np.uint64]
+    kind: npt.NDArray[np.uint8]
+    name: npt.NDArray[np.uint8]
+    tokens: npt.NDArray[np.uint64]
+    slug: npt.NDArray[np.uint64]
+    route: npt.NDArray[np.uint32]
+    method: npt.NDArray[np.uint8]
+    object: npt.NDArray[np.uint64]
+    number: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int32]
+    status: npt.NDArray[np.uint16]
+    bytes_out: npt.NDArray[np.int64]
+    requests: npt.NDArray[np.uint8]
+    flags: npt.NDArray[np.uint8]
+    origin: npt.NDArray[np.uint16]
+    position: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.time_us)
+
+    def columns(self) -> list[npt.NDArray[np.generic]]:
+        """The columns in the order of their declaration."""
+        return [getattr(self, f.name) for f in fields(self)]
+
+    def take(self, rows: npt.NDArray[np.int64] | slice) -> Batch:
+        """The rows named by an index array (copied) or a slice (shared)."""
+        return Batch(*(column[rows] for column in self.columns()))
+
+    @classmethod
+    def empty(cls, n: int) -> Batch:
+        """Columns of zeros."""
+        return cls(*(np.zeros((n, *shape), dtype) for dtype, shape in LAYOUT))
+
+    @classmethod
+    def concatenate(cls, parts: list[Batch]) -> Batch:
+        """One batch of several, rows in the order given."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate(columns) for columns in zip(*(p.columns() for p in parts), strict=True)))
+
+
+LAYOUT: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("i8", ()),
+    ("u8", ()),
+    ("u8", ()),
+    ("u4", ()),
+    ("u8", ()),
+    ("u1", ()),
+    ("u1", (NAME_BYTES,)),
+    ("u8", (DEPTH,)),
+    ("u8", (DEPTH,)),
+    ("u4", ()),
+    ("u1", ()),
+    ("u8", ()),
+    ("i8", ()),
+    ("i4", ()),
+    ("u2", ()),
+    ("i8", ()),
+    ("u1", ()),
+    ("u1", ()),
+    ("u2", ()),
+    ("i8", ()),
+)

@@ -1,0 +1,128 @@
+"""Fields of lines into rows of a batch: who asks, what is asked, which object. A pure function of each line.
+
+**Client.** The first rung of the ladder that the line has (`identity`). Addresses: IPv4, IPv6 by /64, IPv4-mapped ones
+folded to IPv4, ports and zones dropped, host names in small letters. Keys and sessions are secrets: their printable
+name is ``key~`` or ``sid~`` and the keyed hash, never a part of them.
+
+**Path.** Without scheme and authority, fragment, path parameters (``;jsessionid=``), empty and ``.`` segments,
+percent-decoded but for delimiters: what a server takes for the same path must give the same tokens (`shape`).
+
+**Object.** The keyed hash of the ids in the request: segments of a class, and the values of query keys that name one
+(``id``, ``phone``, ``orderId``). One id alone gives the same object wherever it stands: ``/users/7``, ``/users/007``
+and ``/users?id=7`` name `HashKey.of_number(7)`. Several are folded: those of the path in their order, those of the
+query in any order, the number of a page last. ``number`` is the last numeric id, the page's only where there is no id
+at all; a phone number counts as its digits. `NAMED` says that no id was a number.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.compiled import Array, Kernel
+from detector.records.batch import KINDS, Batch
+from detector.records.identity import Identity, IdentityCounts
+from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.routes import PLAIN_FACTOR, SLUG_AFTER
+from detector.records.shape import byte_classes, key_table, method_words, static_table
+from detector.records.texts import Texts
+
+SCRATCH_BYTES = 131_072  # a path and a query, decoded: a line is at most 64 KiB
+PRIVATE_ADDRESSES = 64
+
+_U1, _U8, _I8 = Array("u1"), Array("u8"), Array("i8")
+_RESOLVE = Kernel(
+    "detector.records.resolve_kernel:resolve",
+    [
+        *(_U1, Array("i4", 3), _I8, Array("u2"), _U8, _U1, Array("u8", 2)),  # buffer ... trusted
+        *(_U1, Array("u8", 2), _U8, _U8, _U1, Array("i8", 2)),  # tables of `shape`, scratch, work
+        *(_U8, Array("u1", 2), _U1, _U8, Array("i4", 2), _I8),  # texts
+        *(_I8, Array("u8", 2), _I8),  # tallies
+        *(_U8, _U8, Array("u4"), _U8, _U1, Array("u1", 2)),  # client ... name
+        *(Array("u8", 2), Array("u8", 2), _U1, _U8, _I8, _U1),  # tokens ... flags
+    ],
+)
+
+
+class Lines(Protocol):
+    """What is read of a `sources.Chunk`."""
+
+    buffer: npt.NDArray[np.uint8]
+    positions: npt.NDArray[np.int64]
+    origin: int
+
+
+class Scanned(Protocol):
+    """What is read of `formats.Fields`; of its spans the first nine, ``address`` to ``agent``."""
+
+    reason: npt.NDArray[np.uint8]
+    time_us: npt.NDArray[np.int64]
+    status: npt.NDArray[np.uint16]
+    bytes_out: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int32]
+    span: npt.NDArray[np.int32]
+
+
+class Resolver:
+    """Resolves the accepted lines of chunks, in their order.
+
+    Args:
+        identity: how clients are told apart.
+        key: under which identities and ids are hashed.
+        slug_after: as in `Routes`, which must be given the same; it bounds the texts kept.
+
+    Attributes:
+        texts: what the literals in tokens are called; `Routes` names routes with it.
+    """
+
+    def __init__(
+        self, identity: Identity | None = None, key: HashKey = REPLAY_KEY, slug_after: int = SLUG_AFTER
+    ) -> None:
+        identity = identity or Identity()
+        self.texts = Texts(PLAIN_FACTOR * slug_after)
+        self._who = (key.words(), identity.rungs(), identity.networks())
+        self._tables = (byte_classes(), key_table(), static_table(), method_words())
+        self._scratch = (np.zeros(SCRATCH_BYTES, np.uint8), np.zeros((16, 6), np.int64))
+        self._counters = np.zeros(16, np.int64)
+        self._private = (np.zeros((PRIVATE_ADDRESSES, 2), np.uint64), np.zeros(PRIVATE_ADDRESSES, np.int64))
+
+    def load(self) -> None:
+        """Loads or compiles the kernel ahead of the first chunk."""
+        _RESOLVE.load()
+
+    def resolve(self, chunk: Lines, fields: Scanned) -> Batch:
+        """One row for each line with reason 0, in line order; `route` is left 0."""
+        rows = np.flatnonzero(fields.reason == 0)
+        batch = Batch.empty(len(rows))
+        every = len(rows) == len(fields.reason)
+        pick: Any = slice(None) if every else rows
+        batch.time_us[:] = fields.time_us[pick]
+        batch.status[:] = fields.status[pick]
+        batch.bytes_out[:] = fields.bytes_out[pick]
+        batch.rows[:] = fields.rows[pick]
+        batch.position[:] = chunk.positions[pick]
+        batch.origin[:] = chunk.origin
+        batch.requests[:] = 1
+        _RESOLVE(
+            *(chunk.buffer, fields.span, rows, batch.status, *self._who),
+            *(*self._tables, *self._scratch, *self.texts.arrays(), self._counters, *self._private),
+            *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name),
+            *(batch.tokens, batch.slug, batch.method, batch.object, batch.number, batch.flags),
+        )
+        return batch
+
+    def counts(self) -> IdentityCounts:
+        """What was seen of identities so far."""
+        words, rows = self._private
+        seen = {_address(int(hi), int(lo)): int(n) for (hi, lo), n in zip(words, rows, strict=True) if n}
+        kinds = [int(n) for n in self._counters[: len(KINDS)]]
+        return IdentityCounts(kinds, *(int(n) for n in self._counters[6:9]), private=seen)
+
+
+def _address(hi: int, lo: int) -> str:
+    import ipaddress  # 10 ms, at the end of a run
+
+    whole = ipaddress.IPv6Address(hi << 64 | lo)
+    return str(whole.ipv4_mapped or ipaddress.IPv6Network((hi << 64, 64)))

@@ -1,0 +1,1 @@
+"""Where records come from: bytes and their positions, whole lines only."""

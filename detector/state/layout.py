@@ -1,0 +1,177 @@
+"""The fixed memory of the process: every table's slot, byte by byte, and how large the tables are.
+
+All tables are allocated once. Their pages are touched as clients and objects appear, so a small log stays small. What
+does not fit pushes out the least informative slot (fewest records read), and is counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.records.batch import NAME_BYTES
+
+REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
+WAYS = 4  # slots a bucket: four 16-byte objects fill one cache line
+
+CLIENT = np.dtype(
+    [
+        ("key", "u8"),  # keyed hash of the client; 0 = slot not in use
+        ("first_us", "i8"),
+        ("last_us", "i8"),
+        ("bytes_out", "i8", 2),  # pairs: this generation (a day of log time), the one before
+        ("last_number", "i8"),  # id of the last numbered attempt
+        ("low", "i8"),  # the stretch of ids it works on now: see evidence.order
+        ("high", "i8"),
+        ("requests", "u4", 2),
+        ("reads", "u4", 2),  # record reads, own repeats included
+        ("fresh", "u4", 2),  # record reads that repeat none of its own of the last 24 h
+        ("cold", "u4", 2),  # of the fresh ones: nobody else read that record in the last 24 h
+        ("cold_expected", "f4", 2),  # sum of the route's cold share over the same trials
+        ("tries", "u4", 2),  # fresh reads and fresh misses
+        ("misses", "u4", 2),
+        ("misses_expected", "f4", 2),
+        ("distinct_before", "f4"),  # distinct records of the generation before
+        ("rate_10s", "f4"),  # requests a second, exponentially decayed
+        ("rate_300s", "f4"),
+        ("peak_10s", "f4"),
+        ("run", "u4"),  # ids in a row with one and the same step
+        ("inside", "u4"),  # attempts inside the stretch
+        ("advances", "u4"),  # of those: next to the stretch's edge, within two
+        ("strays", "u4"),  # attempts elsewhere since the stretch began
+        ("step", "i8"),
+        ("lead", "u4"),  # the route most of its record reads go to (majority vote), and the vote's margin
+        ("lead_margin", "u4"),
+        ("generation", "u4"),
+        ("next_check", "u4"),  # tries at which the evidence is weighed next
+        ("incident", "i4"),  # number of the open incident it belongs to, from 1; 0 = none
+        ("kind", "u1"),
+        ("raised", "u1"),  # bits: what it was convicted of in the open incident
+        ("registers", "u1", REGISTERS),
+    ],
+    align=True,
+)
+
+OBJECT = np.dtype([("tag", "u4"), ("reader", "u4"), ("last_minute", "u4"), ("other_minute", "u4")])
+
+BLOCK = np.dtype(
+    [
+        ("block", "i8"),  # id // 1024
+        ("begin_us", "i8"),
+        ("last_us", "i8"),
+        ("clients", "u8"),  # bitmap for linear counting of distinct clients
+        ("sum_t", "f8"),  # over cold first reads: seconds since `begin_us`, ids from the block's start
+        ("sum_x", "f8"),
+        ("sum_tt", "f8"),
+        ("sum_xx", "f8"),
+        ("sum_tx", "f8"),
+        ("route", "u4"),  # 0 = slot not in use
+        ("hits", "u4"),  # cold first reads
+        ("reads", "u4"),  # all fresh reads
+        ("switches", "u4"),  # hits by another client than the hit before
+        ("edge", "u4"),  # hits at the route's newest ids
+        ("pure", "u4"),  # hits by clients that do nothing but read records
+        ("last_client", "u4"),
+        ("next_check", "u4"),
+        ("flagged", "u4"),
+    ],
+    align=True,
+)
+
+ROUTE = np.dtype(
+    [
+        ("minute", "i8"),  # log minute of the last decay
+        ("tries", "f8"),  # what ordinary clients do here, decayed over an hour, a few trials a client
+        ("fresh", "f8"),
+        ("cold", "f8"),
+        ("misses", "f8"),
+        ("requests", "i8"),
+        ("reads", "i8"),
+        ("low", "i8"),  # smallest and largest id read
+        ("high", "i8"),
+    ],
+    align=True,
+)
+
+BESIDE = np.dtype(
+    [("key", "u8"), ("requests", "u4"), ("reads", "u4"), ("last_minute", "u4"), ("registers", "u1", 32)], align=True
+)
+
+ADDRESS, NETWORK, AGENT = 0, 1, 2  # the three tables beside the clients
+
+COUNTERS = (
+    "clients",  # slots in use
+    "clients_evicted",
+    "objects_evicted",
+    "blocks_evicted",
+    "beside_evicted",
+    "blocks",  # blocks opened so far: the number of tests the sweep's budget is spread over
+    "hand",  # where the search for a slot to free goes on
+    "candidate",  # what stopped the kernel: 1 = a client, 2 = a block, 3 = both
+    "declared",  # requests of declared partners
+    "judged",  # record reads and misses weighed
+)
+COUNTER = {name: place for place, name in enumerate(COUNTERS)}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many slots each table has; powers of two.
+
+    The defaults hold a million clients in 0.35 GB and 8 million objects in 0.13 GB.
+    """
+
+    clients: int = 1 << 20
+    objects: int = 1 << 23
+    blocks: int = 1 << 16
+    beside: int = 1 << 16
+    routes: int = 4097
+
+
+@dataclass
+class State:
+    """Everything that is remembered between two batches, as plain arrays.
+
+    Attributes:
+        clients: CLIENT (sizes.clients,), filled from the front.
+        names: uint8 (sizes.clients, NAME_BYTES), the printable name of the client in the same slot.
+        index: uint64 (2 * sizes.clients,), hash table over ``clients``: high half of the key, slot + 1.
+        objects: OBJECT (sizes.objects,), buckets of WAYS.
+        blocks: BLOCK (sizes.blocks,), buckets of WAYS.
+        routes: ROUTE (sizes.routes,), by route id.
+        beside: BESIDE (3, sizes.beside), buckets of WAYS: addresses, networks, agents.
+        counters: int64 (len(COUNTERS),).
+    """
+
+    sizes: Sizes
+    clients: npt.NDArray[Any] = field(init=False)
+    names: npt.NDArray[np.uint8] = field(init=False)
+    index: npt.NDArray[np.uint64] = field(init=False)
+    objects: npt.NDArray[Any] = field(init=False)
+    blocks: npt.NDArray[Any] = field(init=False)
+    routes: npt.NDArray[Any] = field(init=False)
+    beside: npt.NDArray[Any] = field(init=False)
+    counters: npt.NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        sizes = self.sizes
+        self.clients = np.zeros(sizes.clients, CLIENT)
+        self.names = np.zeros((sizes.clients, NAME_BYTES), np.uint8)
+        self.index = np.zeros(2 * sizes.clients, np.uint64)
+        self.objects = np.zeros(sizes.objects, OBJECT)
+        self.blocks = np.zeros(sizes.blocks, BLOCK)
+        self.routes = np.zeros(sizes.routes, ROUTE)
+        self.beside = np.zeros((3, sizes.beside), BESIDE)
+        self.counters = np.zeros(len(COUNTERS), np.int64)
+
+    @property
+    def in_use(self) -> npt.NDArray[Any]:
+        """The client slots in use, as a view."""
+        return self.clients[: int(self.counters[COUNTER["clients"]])]
+
+    def name(self, slot: int) -> str:
+        """The client of a slot as the log prints it."""
+        return bytes(self.names[slot]).rstrip(b"\0").decode("ascii")

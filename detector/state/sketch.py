@@ -1,0 +1,25 @@
+"""HyperLogLog on whole columns: what the kernel does row by row, for estimates and reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_BIAS = {32: 0.697, 64: 0.709}
+
+
+def distinct(registers: npt.NDArray[Any]) -> float:
+    """Distinct elements seen by one sketch of 32 or 64 registers (Flajolet et al. 2007); standard error 1.04/sqrt(m)."""
+    return float(distinct_each(np.asarray(registers)[None, :])[0])
+
+
+def distinct_each(registers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The same for a table of sketches (n, m); linear counting while the estimate is below 2.5 m."""
+    m = registers.shape[1]
+    total = np.sum(np.exp2(-registers.astype(np.float64)), axis=1)
+    estimate = _BIAS[m] * m * m / total
+    zeros = np.sum(registers == 0, axis=1)
+    small = (estimate <= 2.5 * m) & (zeros > 0)
+    return np.where(small, m * np.log(m / np.maximum(zeros, 1)), estimate)
