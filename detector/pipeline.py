@@ -51,7 +51,7 @@ class Pipeline:
         self.judge = Judge(self.state, self.rules.floor)
         self.recent = Recent()
         self.book = Book(self.state, self.recent, self.routes.name, self.rules.close_after_us)
-        self.null = Null()
+        self.null = Null(floor=self.rules.floor)
         self._next_tick = 0
         self._ticks = 0
         self._last_us = 0

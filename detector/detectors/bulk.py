@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from math import log
-
 from detector.detectors.signal import Budget, Finding, Signal
 from detector.evidence.client import ClientEvidence
 
-GROUP_NATS = 3.0
-"""Each of the two groups, amount and object, must speak for itself (odds of twenty to one)."""
+GROUP_NATS = 2.0
+"""What each of the two groups, amount and object, must say for itself: odds of seven to one. The bound on false alarms
+lies in the sum; this keeps one of them from convicting alone. At 3 a harvester of a data API (coldness .97 where
+ordinary clients show .55) would need a third day."""
 
 
 def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
     """Convicts on two groups of evidence together: how many records (volume) and which (cold).
 
-    Volume alone never convicts: gateways of a whole company, monitors and readers of the popular are large. The e-values
-    multiply, the coldness of a record being judged given that it was read, however many were.
+    Volume alone never convicts: gateways of a whole company, monitors and readers of the popular are large. An e-value
+    over a p-value of something else is a valid statistic: the coldness of reads is judged given how many they are.
     """
     slot = evidence.slot
     cold, volume = evidence.cold, evidence.volume
-    nats = cold + volume - log(2.0)
+    nats = cold + volume
     threshold = budget.client_threshold(evidence.null.clients_a_day)
-    if slot["raised"] & 2 or cold < GROUP_NATS or volume < GROUP_NATS or nats < threshold:
+    if evidence.distinct < evidence.null.floor or slot["raised"] & 2 or cold < GROUP_NATS or volume < GROUP_NATS or nats < threshold:
         return None
     usual = evidence.null.tail.begin if evidence.null.tail else 0.0
     findings = [

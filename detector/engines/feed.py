@@ -11,7 +11,7 @@ import numpy.typing as npt
 from detector.engines.coverage import Coverage
 from detector.engines.order import NEVER, FileClock, Moments, Part
 from detector.errors import InputError
-from detector.formats.fields import FIELD, Fields
+from detector.formats.fields import FIELD, MAX_LINE_BYTES, Fields
 from detector.records.batch import Batch
 from detector.sources.chunk import Chunk
 from detector.sources.files import LogFile, shown
@@ -156,22 +156,18 @@ class Feed:
         return parts
 
 
-def lines_of(chunk: Chunk, most: int) -> list[bytes]:
-    """The first lines of a chunk that are not empty, at most ``most``; overlong ones cut as the chunk has them."""
-    lines: list[bytes] = []
-    for start, length in zip(chunk.starts.tolist(), chunk.lengths.tolist(), strict=True):
-        if len(lines) == most:
-            break
-        if length:
-            lines.append(chunk.buffer[start : start + length].tobytes())
-    return lines
+def lines_of(chunk: Chunk, most: int, spread: bool = False) -> list[bytes]:
+    """At most ``most`` lines of a chunk, no empty and no overlong ones: the first, or evenly spread over all."""
+    usable = np.flatnonzero((chunk.lengths > 0) & (chunk.lengths <= MAX_LINE_BYTES))
+    step = -(-len(usable) // most) if spread and len(usable) else 1
+    lines = usable[::step][:most]
+    ends = chunk.starts[lines] + chunk.lengths[lines]
+    return [chunk.buffer[a:b].tobytes() for a, b in zip(chunk.starts[lines].tolist(), ends.tolist(), strict=True)]
 
 
-def first_time(scanner: Scanner, chunk: Chunk) -> int | None:
-    """The earliest time among the chunk's lines, None where none can be parsed; the chunk may be changed by it."""
-    fields = scanner.scan(chunk)
-    times = fields.time_us[fields.reason == 0]
-    return int(times.min()) if len(times) else None
+def names_host(fields: Fields, taken: npt.NDArray[np.bool_]) -> bool:
+    """Whether any of the lines taken names its virtual host."""
+    return bool((fields.span[taken, FIELD["host"], 1] > 0).any())
 
 
 def unreadable(path: str, lines: list[bytes], why: str) -> InputError:

@@ -19,6 +19,7 @@ class Null:
         tail: the upper tail of distinct records a client and day; None while there are too few clients.
         clients_a_day: clients judged a day, for the budget.
         blocks_a_day: blocks of ids opened a day.
+        floor: fewest distinct records a day whose loss by volume is worth an alert; the user's, not learnt.
     """
 
     cold_strength: float = PRIOR_STRENGTH
@@ -26,6 +27,7 @@ class Null:
     tail: Tail | None = None
     clients_a_day: float = 100.0
     blocks_a_day: float = 100.0
+    floor: int = 100
 
 
 class ClientEvidence:

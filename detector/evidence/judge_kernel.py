@@ -153,9 +153,9 @@ def _lead(c, route):
 
 
 @njit
-def _hit(b, client, number, time_us, is_edge, is_pure):
-    """A cold first read inside a block of ids."""
-    t = (time_us - b.begin_us) * 1e-6
+def _hit(b, client, number, is_edge, is_pure):
+    """A cold first read inside a block of ids; time enters as its place among them, so that no pause has leverage."""
+    t = np.float64(b.hits)
     x = np.float64(number & (BLOCK_IDS - 1))
     b.sum_t += t
     b.sum_x += x
@@ -287,7 +287,7 @@ def judge(
                     if cold:
                         edge = 1 if number[i] > r.high - 64 else 0
                         pure = 1 if 5 * (c.reads[0] + c.reads[1]) >= 4 * (c.requests[0] + c.requests[1]) else 0
-                        _hit(b, client[i], number[i], time_us[i], edge, pure)
+                        _hit(b, client[i], number[i], edge, pure)
                         if _block_worth(b):
                             candidate_block[0] = b
                             counters[CANDIDATE] |= 2

@@ -42,6 +42,7 @@ def learn(state: State, before: Null, now_us: int) -> Null:
         tail=tail or before.tail,
         clients_a_day=float(len(seen)),
         blocks_a_day=float(state.counters[COUNTER["blocks"]]) / max(span_days, 1.0),
+        floor=before.floor,
     )
 
 

@@ -16,6 +16,11 @@ STEEPEST = 0.5
 exponent below this would let a handful of equal clients declare everybody else impossible."""
 
 
+TRIMMED = 0.01
+"""Largest clients whose size the fit does not look at, at least one: whoever is weighed must not be his own excuse. They
+count as known to be larger than the rest, as in the maximum likelihood estimate of a censored exponential."""
+
+
 @dataclass(frozen=True)
 class Tail:
     """A Pareto tail of distinct records a client and day.
@@ -31,19 +36,18 @@ class Tail:
     excess: float
 
     def nats(self, distinct: float) -> float:
-        """Minus the log of the share of ordinary clients with as many records or more, made an e-value.
+        """Minus the log of p, the share of ordinary clients with as many distinct records a day or more.
 
-        The calibrator is ``1 / (2 sqrt p)`` (Vovk & Wang 2021, kappa = 1/2).
+        The count only grows over a client's day and p speaks of whole days, so it may be looked at any time. Beside an
+        independent e-value E, P(E / p >= t) <= 1 / t: minus ln p adds to ln E (Ignatiadis, Wang & Ramdas 2024).
         """
         if distinct <= self.begin:
             return 0.0
-        surprise = log(distinct / self.begin) / self.excess - log(self.share)
-        return max(0.0, surprise / 2.0 - log(2.0))
+        return log(distinct / self.begin) / self.excess - log(self.share)
 
     def records_for(self, nats: float) -> float:
         """Distinct records a day at which `nats` reaches a value."""
-        surprise = 2.0 * (nats + log(2.0))
-        return float(self.begin * np.exp(max(0.0, (surprise + log(self.share)) * self.excess)))
+        return float(self.begin * np.exp(max(0.0, (nats + log(self.share)) * self.excess)))
 
 
 def fit_tail(distinct: npt.NDArray[np.float64]) -> Tail | None:
@@ -56,6 +60,8 @@ def fit_tail(distinct: npt.NDArray[np.float64]) -> Tail | None:
         return None
     ordered = np.sort(distinct)
     begin = max(float(ordered[int(0.9 * len(ordered))]), 1.0)
-    above = ordered[ordered >= begin]
-    excess = float(np.mean(np.log(above / begin)))
+    above = np.log(ordered[ordered >= begin] / begin)
+    hidden = min(max(1, int(TRIMMED * len(ordered))), len(above) - 1)
+    known = above[: len(above) - hidden]
+    excess = float((known.sum() + hidden * known[-1]) / len(known))
     return Tail(begin, len(above) / len(ordered), max(excess, STEEPEST))

@@ -11,7 +11,8 @@ from detector.formats.presets import Format, names, preset
 from detector.formats.jsonlines import JsonFormat
 
 ENOUGH = 0.5  # a preset that takes fewer of the lines is not what the log is written in (judgement: torn logs have half)
-_LIST_BYTES = frozenset(b"0123456789abcdefABCDEF.:, []-_unkow\"%")
+_LIST_BYTES = frozenset(b"0123456789abcdefABCDEF.:, []-_unkow%")  # addresses, ports, `unknown`, `_hidden`
+_HOST_BYTES = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-_[]*~")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Detection:
 def detect(lines: list[bytes]) -> Detection:
     """Tries every preset of the right kind on the lines (200 are plenty).
 
-    Of two that take as many lines the more demanding one wins: a line of ``nginx_main`` is one of ``combined`` with
-    something behind it.
+    Of two that take as many lines the one wins that finds more in them (JSON) or demands more of them (text): a line of
+    ``nginx_main`` is one of ``combined`` with something behind it.
     """
     lines = [line[: MAX_LINE_BYTES + 1] for line in lines if line.strip()]
     if not lines:
@@ -41,13 +42,14 @@ def detect(lines: list[bytes]) -> Detection:
     json = sum(line.lstrip()[:1] == b"{" for line in lines) * 2 > len(lines)
     candidates = [p for p in map(preset, names()) if isinstance(p, JsonFormat) == json]
     rates: dict[str, float] = {}
-    scores: dict[str, tuple[float, int]] = {}
+    scores: dict[str, tuple[float, float, int]] = {}
     for candidate in candidates:
         fields, buffer = _scan(candidate, lines)
         taken = fields.reason == REASON["ok"]
         rates[candidate.name] = float(taken.mean())
         if taken.any() and _plausible(fields, buffer):
-            scores[candidate.name] = (rates[candidate.name], candidate.specificity)
+            filled = float((fields.span[taken, :, 1] >= 0).mean()) if json else 0.0
+            scores[candidate.name] = (rates[candidate.name], filled, candidate.specificity)
     if not scores:
         return Detection(None, rates, None)
     best = max(scores, key=lambda name: scores[name])
@@ -64,10 +66,9 @@ def _scan(candidate: Format, lines: list[bytes]) -> tuple[Fields, bytes]:
 
 
 def _plausible(fields: Fields, buffer: bytes) -> bool:
-    """Whether what is called a list of addresses holds nothing else, as far as these lines tell."""
-    for start, length in fields.span[:, FIELD["forwarded"]]:
-        if length > 0 and not _LIST_BYTES.issuperset(buffer[start : start + length]):
-            return False
+    """Whether what is called a list of addresses, or a host, could be one, as far as these lines tell."""
+    for name, allowed in (("forwarded", _LIST_BYTES), ("host", _HOST_BYTES)):
+        for start, length in fields.span[:, FIELD[name]]:
+            if length > 0 and not allowed.issuperset(buffer[start : start + length]):
+                return False
     return True
-
-

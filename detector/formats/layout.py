@@ -189,7 +189,7 @@ def compile_layouts(layouts: list[Layout]) -> tuple[npt.NDArray[np.int64], npt.N
     literals = bytearray()
 
     def emit(kind: int, mode: int, code: int, literal: bytes, keep: bool) -> None:
-        stop = literal[0] if literal else (0 if mode in (v.REST, v.FREE) else ord(" "))
+        stop = literal[0] if literal else 0
         other = {v.QUOTED: ord("\\"), v.WORD: ord(" ")}.get(mode, stop)
         word = int.from_bytes(literal[:8].ljust(8, b"\0"), "little")
         mask = (1 << 8 * min(8, len(literal))) - 1
@@ -200,7 +200,7 @@ def compile_layouts(layouts: list[Layout]) -> tuple[npt.NDArray[np.int64], npt.N
     for index, layout in enumerate(layouts):
         following = len(rows) + len(layout.pieces) + 2 if index + 1 < len(layouts) else -1
         emit(v.HEAD, v.WORD, following, layout.prefix, keep=False)
-        stored = _stored_time(layout)
+        stored = stored_time(layout)
         for piece in layout.pieces:
             kind, code, mode = piece.slot
             if kind in (v.TIME_CLF, v.TIME_ISO) and piece is not stored:
@@ -217,6 +217,6 @@ def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
 
-def _stored_time(layout: Layout) -> Piece:
+def stored_time(layout: Layout) -> Piece:
     """The most precise moment a layout has: epoch with fractions, else ISO 8601, else the common log format's."""
     return max((p for p in layout.pieces if p.slot.kind in v.TIMES), key=lambda p: p.slot.kind)

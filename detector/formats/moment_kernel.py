@@ -28,7 +28,7 @@ def moment(year: int, month: int, day: int, second: int) -> int:
 
     Days by H. Hinnant, "chrono-compatible low-level date algorithms", days_from_civil.
     """
-    if month < 1 or month > 12 or day < 1 or year < 1969:
+    if month < 1 or month > 12 or day < 1 or year < 1970:
         return -1
     longest = 30 + ((month + (month >> 3)) & 1)
     if month == 2:

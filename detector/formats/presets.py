@@ -49,7 +49,7 @@ def preset(name: str) -> Format:
     document = _read(name)
     about = str(document.get("about", ""))
     if document["kind"] == "json":
-        return JsonFormat(name, compile_map(document), about)
+        return JsonFormat(name, compile_map(document, f"configs/formats/{name}.yaml"), about)
     return TextFormat(name, tuple(parse_layout(text) for text in document["layouts"]), about)
 
 

@@ -202,7 +202,7 @@ def match(
             if e < 0 or budget < 0:
                 return max(furthest, free_start), reason
             failure = store(buffer, free_start, e, table[pc, KIND], table[pc, CODE], row, numbers, span)
-            p = e if table[pc, KEEP] == 1 else e + table[pc, LENGTH]
+            p = e if table[pc, KEEP] == 1 or failure != OK else e + table[pc, LENGTH]
             free_at, free_from = e, e + 1
         elif table[pc, KIND] == END:
             failure = OK if p == end else LAYOUT

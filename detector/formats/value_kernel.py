@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detector.formats.word_kernel import U1, inner, load8
+from detector.formats.word_kernel import U1, inner, load8, until
 
 Spans = npt.NDArray[np.int32]
 
@@ -47,12 +47,12 @@ def put(buffer: U1, span: Spans, row: int, code: int, start: int, end: int) -> N
 @inner
 def protocol_at(buffer: U1, start: int, end: int) -> int:
     """Where `` HTTP/1.1`` or `` HTTP/2`` at the end of a request line begins, ``end`` where there is none."""
-    if end - start < 7 or start == 0 or buffer[end - 1] < 48 or buffer[end - 1] > 57:
+    if end - start < 7 or buffer[end - 1] < 48 or buffer[end - 1] > 57:
         return end
     p = end - 7
     if buffer[end - 2] == 46 and 48 <= buffer[end - 3] <= 57:
         p = end - 9
-    if p < start:
+    if p < start or p == 0:
         return end
     word = load8(buffer, p) if p + 8 <= len(buffer) else load8(buffer, p - 1) >> np.uint64(8)
     return p if word & SIX_BYTES == HTTP else end
@@ -92,11 +92,8 @@ def addresses(buffer: U1, start: int, end: int, span: Spans, row: int, code: int
 @inner
 def whole_line_reason(buffer: U1, start: int, end: int, reason: int) -> int:
     """EMPTY or BINARY where the line as a whole is that, else the reason given."""
-    blank = True
-    for p in range(start, end):
-        c = buffer[p]
-        if c == 0:
-            return BINARY
-        if c != 32 and (c < 9 or c > 13):
-            blank = False
-    return EMPTY if blank else reason
+    if until(buffer, start, end, np.uint64(0), np.uint64(0)) < end:
+        return BINARY
+    while start < end and (buffer[start] == 32 or 9 <= buffer[start] <= 13):
+        start += 1
+    return EMPTY if start == end else reason

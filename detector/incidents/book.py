@@ -83,10 +83,10 @@ class Book:
         sweep = SweepStory(len(self.stories) + 1, identity, signal)
         self.stories.append(sweep)
         sweep.wait(self.recent.of_route(signal.route, int(signal.block["begin_us"]) - LOOK_BACK_US))
-        sweep.settle(self.state)
+        sweep.settle(self.state, signal.time_us)
         sweep.name()
         self._absorb(sweep)
-        sweep.at_alert = sweep.exposure.estimate().estimate
+        sweep.at_alert = max(sweep.exposure.estimate().estimate, int(signal.block["hits"]))
 
     def _absorb(self, sweep: SweepStory) -> None:
         """Ends the stories of single clients that turn out to be workers of the sweep: the wider story goes on."""
@@ -103,7 +103,7 @@ class Book:
             if story.closed:
                 continue
             if isinstance(story, SweepStory):
-                story.settle(self.state)
+                story.settle(self.state, now_us)
             if now_us - story.last_us > self.close_after_us:
                 self._close(story)
             records = story.exposure.estimate().estimate

@@ -13,6 +13,12 @@ from detector.incidents.sweepers import on_the_line, workers
 from detector.state.layout import State
 
 
+PATIENCE_US = 300_000_000
+"""How long a read may wait for its block's line to show: a block of 1,024 ids takes so long at 3.4 requests a second."""
+
+MOST_WAITING = 1 << 18  # reads kept waiting at once (45 MB)
+
+
 class SweepStory(Story):
     """A story told by its members.
 
@@ -32,18 +38,21 @@ class SweepStory(Story):
         if len(reads):
             self._waiting.append(reads)
 
-    def settle(self, state: State) -> None:
+    def settle(self, state: State, now_us: int) -> None:
         """Counts in what has been waiting, by the blocks as they stand now, and marks the workers' slots, so that they
-        teach nobody and raise nothing of their own."""
+        teach nobody and raise nothing of their own. What lies on no line yet waits a while longer: the line of a block
+        that has just begun cannot be seen."""
         if not self._waiting:
             return
-        reads = np.concatenate(self._waiting) if self._waiting else np.zeros(0, READS)
-        self._waiting = []
-        fresh = reads[~reads["own"] & (reads["number"] >= 0)]
-        line = on_the_line(state, self.route, fresh)
-        _count(self._reads, fresh["client"])
-        line |= self._regular(fresh["client"])
-        taken = fresh[line]
+        waiting = np.concatenate(self._waiting)
+        waiting = waiting[~waiting["own"] & (waiting["number"] >= 0)]
+        line = on_the_line(state, self.route, waiting) | self._regular(waiting["client"])
+        ripe = line | (waiting["time_us"] <= now_us - PATIENCE_US)
+        if len(waiting) > MOST_WAITING:
+            ripe[:-MOST_WAITING] = True
+        self._waiting = [waiting[~ripe]]
+        _count(self._reads, waiting["client"][ripe])
+        taken = waiting[line]
         _count(self._hits, taken["client"])
         clients, first = np.unique(taken["client"], return_index=True)
         for client, at in zip(clients.tolist(), first.tolist(), strict=True):
@@ -67,7 +76,7 @@ class SweepStory(Story):
         """Decides who is named, largest first."""
         clients = list(self._hits)
         hits = np.array([self._hits[c] for c in clients], np.int64)
-        reads = np.array([self._reads[c] for c in clients], np.int64)
+        reads = np.array([self._reads.get(c, 0) for c in clients], np.int64)
         named = workers(hits, reads)
         self.members = {
             client: Member(*self._names[client], reads=int(n))

@@ -10,36 +10,54 @@ import numpy.typing as npt
 from detector.evidence.constants import BLOCK_IDS
 from detector.state.layout import WAYS, State
 
-FEWEST_HITS = 16  # of a block before its line is trusted: at r = .8 that is five standard errors
-STRAIGHT = 0.8  # least correlation of id and time in a block that is being swept
+STRAIGHT = 0.5  # least correlation of id and place in a block that is being swept, as where the kernel begins to look
+SURE = 5.0  # and five standard errors of a correlation of nothing, 1 / sqrt(n)
 SIGMAS = 4.0
 SLACK = 16.0  # ids: answers that overtook one another
 
 
 def on_the_line(state: State, route: int, reads: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Which of the reads (dtype READS, of one route) are cold first reads on their block's line of id over time."""
-    slots = _block_slots(state, route, reads["number"] // BLOCK_IDS)
+    """Which cold first reads lie on their block's line of id over place in time.
+
+    Args:
+        state: the tables, as of the last of the reads.
+        route: the route.
+        reads: dtype READS, on that route, numbered, fresh and in log order; no later read of the route is missing.
+    """
+    cold = np.flatnonzero(reads["cold"])
+    block = reads["number"][cold] // BLOCK_IDS
+    slots = _block_slots(state, route, block)
     b = state.blocks[slots]
-    n = b["hits"].astype(np.float64)
-    mean_t, mean_x = b["sum_t"] / np.maximum(n, 1), b["sum_x"] / np.maximum(n, 1)
-    var_t = np.maximum(b["sum_tt"] / np.maximum(n, 1) - mean_t**2, 0.0)
-    var_x = np.maximum(b["sum_xx"] / np.maximum(n, 1) - mean_x**2, 0.0)
-    cov = b["sum_tx"] / np.maximum(n, 1) - mean_t * mean_x
+    n = np.maximum(b["hits"].astype(np.float64), 1.0)
+    place = b["hits"] - 1 - _later_in_block(block)
+    mean_t, mean_x = b["sum_t"] / n, b["sum_x"] / n
+    var_t = np.maximum(b["sum_tt"] / n - mean_t**2, 0.0)
+    var_x = np.maximum(b["sum_xx"] / n - mean_x**2, 0.0)
+    cov = b["sum_tx"] / n - mean_t * mean_x
     with np.errstate(divide="ignore", invalid="ignore"):
         r = np.nan_to_num(cov / np.sqrt(var_t * var_x))
         slope = np.nan_to_num(cov / var_t)
-    t = (reads["time_us"] - b["begin_us"]) * 1e-6
-    x = (reads["number"] % BLOCK_IDS).astype(np.float64)
-    away = np.abs(x - mean_x - slope * (t - mean_t))
+    away = np.abs(reads["number"][cold] % BLOCK_IDS - mean_x - slope * (place - mean_t))
     near = away <= SIGMAS * np.sqrt(np.maximum(var_x * (1.0 - r**2), 0.0)) + SLACK
-    swept = (n >= FEWEST_HITS) & (np.abs(r) >= STRAIGHT) & (b["switches"] * 4 >= b["hits"])
-    result: npt.NDArray[np.bool_] = (slots >= 0) & swept & near & reads["cold"] & (t >= 0)
-    return result
+    swept = (np.abs(r) >= np.maximum(STRAIGHT, SURE / np.sqrt(n))) & (4 * b["switches"].astype(np.int64) >= n)
+    line = np.zeros(len(reads), bool)
+    line[cold] = (slots >= 0) & (place >= 0) & swept & near
+    return line
+
+
+def _later_in_block(block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """How many later entries have the same block, for each entry."""
+    order = np.argsort(block, kind="stable")
+    ordered = block[order]
+    ends = np.searchsorted(ordered, ordered, side="right")
+    later = np.empty(len(block), np.int64)
+    later[order] = ends - 1 - np.arange(len(block))
+    return later
 
 
 def _block_slots(state: State, route: int, block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Where the blocks lie in the table; -1 where they are not held any more."""
-    x = block.astype(np.uint64) ^ (np.uint64(route) * np.uint64(0x9E3779B97F4A7C15))
+    x = block.astype(np.uint64) ^ np.uint64(route * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x = x ^ (x >> np.uint64(31))

@@ -63,7 +63,7 @@ BLOCK = np.dtype(
         ("begin_us", "i8"),
         ("last_us", "i8"),
         ("clients", "u8"),  # bitmap for linear counting of distinct clients
-        ("sum_t", "f8"),  # over cold first reads: seconds since `begin_us`, ids from the block's start
+        ("sum_t", "f8"),  # over cold first reads: their place in time (0, 1, 2 ...), ids from the block's start
         ("sum_x", "f8"),
         ("sum_tt", "f8"),
         ("sum_xx", "f8"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from detector import formats
 from detector.engines.order import BLOCK, FileClock, Released, order_rows
 from detector.engines.reading import Reader, ReadSettings
-from detector.errors import InputError
+from detector.errors import InputError, UsageError
 from detector.formats.fields import FIELD, REASON, Fields
 from detector.records.batch import Batch
 from detector.sources.chunk import Chunk
@@ -68,6 +68,7 @@ class PlainDetection:
 
     format: PlainFormat | None
     closest: str | None
+    rates: dict[str, float]
 
 
 @pytest.fixture(autouse=True)
@@ -75,8 +76,8 @@ def plain_format(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plain format is the only one there is."""
 
     def detect(lines: list[bytes]) -> PlainDetection:
-        fits = sum(line.split(b" ")[0].isdigit() for line in lines) * 2 > len(lines)
-        return PlainDetection(PlainFormat() if fits else None, None if fits else "plain")
+        rate = sum(line.split(b" ")[0].isdigit() for line in lines) / len(lines)
+        return PlainDetection(PlainFormat() if rate > 0.5 else None, "plain", {"plain": rate})
 
     monkeypatch.setattr(formats, "detect", detect)
     monkeypatch.setattr(formats, "load", lambda _: PlainFormat())
@@ -389,6 +390,58 @@ def test_time_and_host_filters(tmp_path: Path) -> None:
     assert (reader.coverage.parsed, reader.coverage.filtered, reader.coverage.requests) == (100, 84, 16)
 
 
+def test_a_host_asked_of_a_log_without_hosts_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than filter every line out, the run says that this log cannot answer."""
+    path = write(tmp_path / "a.log", range(10))
+    monkeypatch.setattr(PlainFormat, "scan", _without_hosts(PlainFormat.scan))
+
+    with pytest.raises(UsageError, match="is read as plain, which names no host"):
+        read(path, vhost="www.example.com")
+
+
+def _without_hosts(scan: Any) -> Any:
+    def scanned(self: PlainFormat, chunk: Chunk) -> Fields:
+        fields: Fields = scan(self, chunk)
+        fields.span[:, :, 1] = -1
+        return fields
+
+    return scanned
+
+
+def test_a_log_of_torn_lines_is_a_log(tmp_path: Path) -> None:
+    """Named or found in a folder, a log of which one line in five is whole is read."""
+    path = write(tmp_path / "a.log", range(1_000))
+    path.write_bytes(path.read_bytes().replace(b"www", b"ww\nw\n \n!\nw"))
+
+    _, named = read(path)
+    _, found = read(tmp_path)
+
+    assert (named.coverage.lines, found.coverage.lines) == (5_000, 5_000)
+
+
+def test_one_parsable_line_is_enough_for_a_named_file(tmp_path: Path) -> None:
+    """What the user names is read if any line of it can be; in a folder it is no access log."""
+    path = write(tmp_path / "a.log", range(1))
+    path.write_bytes(b"junk\n" * 99 + path.read_bytes())
+
+    _, named = read(path)
+
+    assert (named.coverage.parsed, named.coverage.rejected) == (1, {"layout": 99})
+    with pytest.raises(InputError, match="no access log among 1 files"):
+        read(tmp_path)
+
+
+def test_junk_before_the_log_does_not_hide_it(tmp_path: Path) -> None:
+    """A named file is looked through until a head fits a format."""
+    path = write(tmp_path / "a.log", range(20_000))
+    path.write_bytes(b"starting up ...\n" * 40_000 + path.read_bytes())
+
+    rows, reader = read(path)
+
+    assert len(rows) == 20_000
+    assert reader.coverage.rejected == {"layout": 40_000}
+
+
 def test_stopping_early_ends_the_thread(tmp_path: Path) -> None:
     """Who stops iterating leaves no thread and no open file behind."""
     path = write(tmp_path / "a.log", range(60_000))
@@ -403,6 +456,8 @@ def test_faults_cross_the_thread(tmp_path: Path) -> None:
     """What the reading thread raises, the iterating one sees."""
 
     class Broken(PlainResolver):
+        """Cannot resolve."""
+
         def resolve(self, chunk: Chunk, fields: Fields) -> Batch:
             """Fails."""
             raise ArithmeticError(chunk.origin)

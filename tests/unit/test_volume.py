@@ -8,11 +8,11 @@ from detector.evidence.volume import FEWEST_CLIENTS, fit_tail
 
 
 def test_tail_of_a_pareto_population_is_found() -> None:
-    """Hill's estimator finds the exponent of a Pareto tail within a tenth."""
+    """Hill's estimator finds the exponent of a Pareto tail within an eighth, although the largest are left out."""
     rng = np.random.default_rng(1)
     tail = fit_tail(1.0 + rng.pareto(1.2, 20_000))
     assert tail is not None
-    assert abs(tail.excess - 1 / 1.2) < 0.1 / 1.2
+    assert abs(tail.excess - 1 / 1.2) < 0.15 / 1.2
 
 
 def test_few_clients_have_no_tail() -> None:
@@ -20,16 +20,15 @@ def test_few_clients_have_no_tail() -> None:
     assert fit_tail(np.ones(FEWEST_CLIENTS - 1)) is None
 
 
-def test_evidence_is_a_bet_with_fair_odds() -> None:
-    """The mean of exp(nats) over ordinary clients is at most about one."""
+def test_share_beyond_is_as_printed() -> None:
+    """Of fresh clients from the same population, at most about exp(-x) reach x nats."""
     rng = np.random.default_rng(2)
-    population = 1.0 + rng.pareto(1.5, 50_000)
-    tail = fit_tail(population)
+    tail = fit_tail(1.0 + rng.pareto(1.5, 50_000))
     assert tail is not None
-    above = population[population > tail.begin]
-    bets = np.exp(np.array([tail.nats(x) for x in above[:20_000]]))
-    capped = np.minimum(bets, 100)  # the mean of the calibrator has no variance; its bulk shows the odds
-    assert capped.mean() * len(above) / len(population) < 1.0
+    nats = np.array([tail.nats(d) for d in 1.0 + rng.pareto(1.5, 200_000)])
+    for x in (3.0, 5.0, 7.0):
+        bound = np.exp(-x)
+        assert np.mean(nats >= x) <= 1.25 * bound + 3 * np.sqrt(bound / 200_000)
 
 
 def test_records_for_is_the_inverse() -> None:
