@@ -66,10 +66,13 @@ class Coverage:
         first = batch.requests > 0
         kinds = np.bincount(batch.kind[first], minlength=len(KINDS)).tolist()
         self.requests += sum(kinds)
-        self.with_object += int(np.count_nonzero(batch.object[first]))
         for kind, count in zip(KINDS, kinds, strict=True):
             if count:
                 self.by_kind[kind] = self.by_kind.get(kind, 0) + count
+
+    def count_objects(self, batch: Batch) -> None:
+        """Adds the objects of one batch, after its routes were assigned: slugs are objects from then on."""
+        self.with_object += int(np.count_nonzero((batch.object != 0) & (batch.requests > 0)))
 
     def count_moments(self, batch: Batch, moments: Moments) -> None:
         """Adds what the clock of a file said of a batch's rows."""

@@ -85,6 +85,7 @@ def replay(
     pipeline = Pipeline(rules(config), sizes(config), routes)
     for number, released in enumerate(reader):
         pipeline.take(replace(released.batch, time_us=released.moment_us))
+        reader.coverage.count_objects(released.batch)
         if on_progress and number % PROGRESS_EVERY == 0:
             on_progress(*reader.progress())
     pipeline.finish()

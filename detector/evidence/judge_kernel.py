@@ -24,7 +24,7 @@ from detector.evidence.constants import (
     REACH,
     RUN,
 )
-from detector.records.batch import MISS, PAGED, STATIC
+from detector.records.batch import MISS, NAME_BYTES, PAGED, STATIC
 from detector.state.layout import COUNTER
 from detector.state.tables_kernel import (
     COLD,
@@ -236,7 +236,8 @@ def judge(
                 slot = find_client(client[i], index, clients)
                 if slot < 0:
                     slot = add_client(client[i], index, clients, blank_client, counters)
-                    names[slot] = name[i]
+                    for byte in range(NAME_BYTES):
+                        names[slot, byte] = name[i, byte]
                     clients[slot].kind = kind[i]
                 out_slot[i] = slot
             c = clients[slot]

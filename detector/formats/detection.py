@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from detector.formats.fields import FIELD, MAX_LINE_BYTES, REASON, Fields
-from detector.formats.presets import Format, names, preset
 from detector.formats.jsonlines import JsonFormat
+from detector.formats.presets import Format, names, preset
 
-ENOUGH = 0.5  # a preset that takes fewer of the lines is not what the log is written in (judgement: torn logs have half)
+ENOUGH = 0.5  # a preset that takes fewer of the lines is not the log's (judgement; half of a real log was torn)
 _LIST_BYTES = frozenset(b"0123456789abcdefABCDEF.:, []-_unkow%")  # addresses, ports, `unknown`, `_hidden`
 _HOST_BYTES = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-_[]*~")
 

@@ -40,7 +40,7 @@ REASONS = (
 )
 REASON = {name: code for code, name in enumerate(REASONS)}
 
-MAX_LINE_BYTES = 65_536  # nginx cuts a request line at 8 kB and all headers at 32 kB by default; twice that is no log line
+MAX_LINE_BYTES = 65_536  # nginx takes request lines of 8 kB and headers of 32 kB; twice that is no log line
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Fields:
         bytes_out: int64 (n,), 0 where the log says "-".
         rows: int32 (n,), records in the response where the log says so, else 1.
         span: int32 (n, len(FIELDS), 2), start in the buffer and length; length -1 = absent, also where the log
-            says "-". Text lies unescaped in the buffer (a scanner may unescape in place).
+            says "-" or nothing. JSON strings are unescaped in place; the escapes of text layouts stay as logged.
     """
 
     reason: npt.NDArray[np.uint8]

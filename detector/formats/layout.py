@@ -131,7 +131,8 @@ def _assemble(text: str, items: list[_Item]) -> Layout:
         keep = False
         if not follow and following:
             if following[3].kind != v.SPAN or following[3].code != FIELD["target"]:
-                raise FormatError("text is needed between two variables to tell where the first ends", text, following[0])
+                message = "text is needed between two variables to tell where the first ends"
+                raise FormatError(message, text, following[0])
             follow, keep = b"/", True
         pieces.append(Piece(name, _mode(slot, before, follow), follow, start, keep))
     prefix = _literal(text[: merged[0][0]]) if merged else b""
@@ -182,7 +183,7 @@ def compile_layouts(layouts: list[Layout]) -> tuple[npt.NDArray[np.int64], npt.N
     Returns:
         table: int64 (operations, 10): kind, mode, code, offset and length of the literal that follows, keep, the two
             bytes that stop a search (eight times over), the literal's first eight bytes as a word and the mask of those
-            it has. HEAD has the row of the next HEAD (or -1) as its code and the text before the first field as literal.
+            it has. HEAD has as its code the row of the next HEAD (or -1), as its literal the text before all fields.
         literals: uint8 (size,), the bytes of all literals.
     """
     rows: list[list[int]] = []

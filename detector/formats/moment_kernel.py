@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.formats.word_kernel import U1, inner
+from detector.formats.word_kernel import U1, called
 
 LAST_US = 4_102_444_800_000_000  # 2100-01-01: a later stamp in a log is a fault of the clock, not a moment
+TWO, FOUR = np.int64(2), np.int64(4)  # typed, so that numba compiles one version for all
 CLF_BYTES = 26  # dd/Mon/yyyy:HH:MM:SS ±zzzz
 
 
-@inner
+@called
 def digits(buffer: U1, start: int, count: int) -> int:
     """The number in exactly ``count`` ASCII digits, or a negative number where one of them is none."""
     value = 0
@@ -22,7 +23,7 @@ def digits(buffer: U1, start: int, count: int) -> int:
     return value
 
 
-@inner
+@called
 def moment(year: int, month: int, day: int, second: int) -> int:
     """Microseconds since 1970 of a second of a day, or -1 where the day does not exist.
 
@@ -43,12 +44,12 @@ def moment(year: int, month: int, day: int, second: int) -> int:
     return (days * 86_400 + second) * 1_000_000
 
 
-@inner
+@called
 def clock_second(buffer: U1, start: int) -> int:
     """Second of the day of ``HH:MM:SS``, a leap second folded into the one before it; negative where it is none."""
-    hour = digits(buffer, start, np.int64(2))
-    minute = digits(buffer, start + 3, np.int64(2))
-    second = digits(buffer, start + 6, np.int64(2))
+    hour = digits(buffer, start, TWO)
+    minute = digits(buffer, start + 3, TWO)
+    second = digits(buffer, start + 6, TWO)
     if hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 60:
         return -1_000_000
     if buffer[start + 2] != 58 or buffer[start + 5] != 58:
@@ -56,11 +57,11 @@ def clock_second(buffer: U1, start: int) -> int:
     return hour * 3600 + minute * 60 + min(second, 59)
 
 
-@inner
+@called
 def zone_second(buffer: U1, start: int, colon: int) -> int:
     """Seconds east of UTC of ``±HHMM`` (or ``±HH:MM`` with ``colon`` = 1); 1,000,000 where it is none."""
-    hour = digits(buffer, start + 1, np.int64(2))
-    minute = digits(buffer, start + 3 + colon, np.int64(2))
+    hour = digits(buffer, start + 1, TWO)
+    minute = digits(buffer, start + 3 + colon, TWO)
     if hour < 0 or hour > 23 or minute < 0 or minute > 59:
         return 1_000_000
     if buffer[start] == 43:
@@ -70,7 +71,7 @@ def zone_second(buffer: U1, start: int, colon: int) -> int:
     return 1_000_000
 
 
-@inner
+@called
 def month_of(buffer: U1, start: int) -> int:
     """1–12 of ``Jan`` … ``Dec``, 0 where it is none."""
     word = (np.int64(buffer[start]) << 16) | (np.int64(buffer[start + 1]) << 8) | np.int64(buffer[start + 2])
@@ -84,7 +85,7 @@ def month_of(buffer: U1, start: int) -> int:
     return 0
 
 
-@inner
+@called
 def clf(buffer: U1, start: int, end: int) -> tuple[int, int]:
     """``08/Jun/2020:06:49:01 +0000`` at ``start``.
 
@@ -97,7 +98,8 @@ def clf(buffer: U1, start: int, end: int) -> tuple[int, int]:
         return -1, 0
     second = clock_second(buffer, start + 12)
     east = zone_second(buffer, start + 21, np.int64(0))
-    day = moment(digits(buffer, start + 7, np.int64(4)), month_of(buffer, start + 3), digits(buffer, start, np.int64(2)), second)
+    year, day_of_month = digits(buffer, start + 7, FOUR), digits(buffer, start, TWO)
+    day = moment(year, month_of(buffer, start + 3), day_of_month, second)
     if second < 0 or east == 1_000_000 or day < 0:
         return -1, 0
     value = day - east * 1_000_000
@@ -106,7 +108,7 @@ def clf(buffer: U1, start: int, end: int) -> tuple[int, int]:
     return start + CLF_BYTES, value
 
 
-@inner
+@called
 def iso(buffer: U1, start: int, end: int) -> tuple[int, int]:
     """``2020-06-08T06:49:01``, then a fraction, then ``Z``, ``±HH:MM`` or ``±HHMM``; no zone means UTC.
 
@@ -117,7 +119,8 @@ def iso(buffer: U1, start: int, end: int) -> tuple[int, int]:
     if buffer[start + 4] != 45 or buffer[start + 7] != 45 or (buffer[start + 10] != 84 and buffer[start + 10] != 32):
         return -1, 0
     second = clock_second(buffer, start + 11)
-    value = moment(digits(buffer, start, np.int64(4)), digits(buffer, start + 5, np.int64(2)), digits(buffer, start + 8, np.int64(2)), second)
+    month, day = digits(buffer, start + 5, TWO), digits(buffer, start + 8, TWO)
+    value = moment(digits(buffer, start, FOUR), month, day, second)
     if second < 0 or value < 0:
         return -1, 0
     p = start + 19
@@ -144,7 +147,7 @@ def iso(buffer: U1, start: int, end: int) -> tuple[int, int]:
     return p, value
 
 
-@inner
+@called
 def epoch(buffer: U1, start: int, end: int, power: int) -> int:
     """Microseconds since 1970 of a decimal number of units of 10^-power seconds, or -1.
 

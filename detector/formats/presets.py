@@ -33,7 +33,7 @@ def _read(name: str) -> dict[str, Any]:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document: dict[str, Any] = yaml.load((folder() / f"{name}.yaml").read_bytes(), loader)  # noqa: S506 - a safe loader
+    document: dict[str, Any] = yaml.load((folder() / f"{name}.yaml").read_bytes(), loader)
     return document
 
 
@@ -57,7 +57,7 @@ def load(name: str) -> Format:
     """The format called ``name`` (a preset, or an alias of one), or compiled from a log format string.
 
     Args:
-        name: preset or alias in any case; or a string with ``$`` (nginx ``log_format``) or ``%`` (Apache ``LogFormat``).
+        name: preset or alias in any case; or a string with ``$`` (nginx ``log_format``) or ``%`` (``LogFormat``).
 
     Raises:
         FormatError: the string cannot be compiled; the message shows where.
@@ -71,4 +71,5 @@ def load(name: str) -> Format:
     if wanted in aliases():
         return preset(aliases()[wanted])
     shown = "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in name[:80])
-    raise UsageError(f"no log format is called '{shown}'; there are {', '.join(names())}, or give the log_format string")
+    known = ", ".join(names())
+    raise UsageError(f"no log format is called '{shown}'; there are {known}, or give the log_format string")

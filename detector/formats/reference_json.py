@@ -167,7 +167,8 @@ class _Reader:
         if path in self.seen:
             raise r.Failure("json")
         self.seen.add(path)
-        name = FIELDS[key.code] if key.kind in (j.TEXT, j.REQUEST_KEY) else ("time", "status", "bytes", "rows")[key.kind - 2]
+        numbers = {j.MOMENT: "time", j.STATUS_KEY: "status", j.BYTES_KEY: "bytes", j.ROWS_KEY: "rows"}
+        name = numbers.get(key.kind) or FIELDS[key.code]
         if value == b"" or self.ranks.get(name, ABSENT) < key.rank:
             return
         if value == b"-":

@@ -1,7 +1,7 @@
 """The one scanner of text layouts: runs the table that layout.py compiles over whole columns of lines.
 
-Each line is tried against the layouts in order; the first that takes the whole line wins. A free field ends at the first
-place where everything up to the next free field fits; once that next one begins, the earlier is settled.
+Each line is tried against the layouts in order; the first that takes the whole line wins. A free field ends at the
+first place where everything up to the next free field fits; once that next one begins, the earlier is settled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from detector.formats.value_kernel import (
 from detector.formats.word_kernel import I8, U1, inner, load8, until
 
 # operations and modes, as in variables.py (a test holds them equal)
-HEAD, SPAN, TIME_CLF, TIME_ISO, TIME_EPOCH, STATUS_OP, BYTES_OP, ROWS_OP, REQUEST, ADDRESS_OP, ADDRESSES, END = range(12)
+HEAD, SPAN, TIME_CLF, TIME_ISO, TIME_EPOCH, STATUS_OP, BYTES_OP, ROWS_OP = range(8)
+REQUEST, ADDRESS_OP, ADDRESSES, END = range(8, 12)
 WORD, QUOTED, FREE, REST = range(4)
 RETRY_BYTES = 4  # a free field retries until the retries have read so many times the line: keeps the scan linear
 
@@ -70,39 +71,37 @@ def field_end(buffer: U1, p: int, end: int, table: I8, pc: int) -> int:
 
 
 @inner
-def store(buffer: U1, start: int, end: int, kind: int, code: int, row: int, numbers: I8, span: Spans) -> int:
-    """Reads one field into ``numbers`` (time, status, bytes, rows) or a span; a reason where it is not what it must be."""
+def store_text(buffer: U1, start: int, end: int, kind: int, code: int, row: int, span: Spans) -> int:
+    """Stores a span, an address, a list of them or a request line; ADDRESS where there is none."""
     if kind == SPAN:
         if code >= 0:
             put(buffer, span, row, code, start, end)
-    elif kind == ADDRESS_OP:
-        if end == start:
-            return ADDRESS
-        put(buffer, span, row, code, start, end)
     elif kind == REQUEST:
         request_line(buffer, start, end, span, row, code)
-    elif kind == STATUS_OP:
-        numbers[1] = number(buffer, start, end, np.int64(3))
-        if numbers[1] < 0:
-            return STATUS
-    elif kind == BYTES_OP:
-        numbers[2] = number(buffer, start, end, np.int64(18))
-        if numbers[2] < 0:
-            return BYTES
-    elif kind == TIME_EPOCH:
-        numbers[0] = epoch(buffer, start, end, code)
-        if numbers[0] < 0:
-            return TIME
-    elif kind == ADDRESSES:
-        if end == start:
-            return ADDRESS
-        addresses(buffer, start, end, span, row, code)
+    elif end == start:
+        return ADDRESS
+    elif kind == ADDRESS_OP:
+        put(buffer, span, row, code, start, end)
     else:
-        rows = number(buffer, start, end, np.int64(9))
-        if rows < 0:
-            return LAYOUT
-        numbers[3] = 1 if end - start == 1 and buffer[start] == 45 else rows
+        addresses(buffer, start, end, span, row, code)
     return OK
+
+
+@inner
+def store_number(buffer: U1, start: int, end: int, kind: int, code: int, numbers: I8) -> int:
+    """Reads a status, a size, an epoch or a count of rows into its cell; a reason where it is not what it says."""
+    if kind == STATUS_OP:
+        numbers[1] = number(buffer, start, end, np.int64(3))
+        return OK if numbers[1] >= 0 else STATUS
+    if kind == BYTES_OP:
+        numbers[2] = number(buffer, start, end, np.int64(18))
+        return OK if numbers[2] >= 0 else BYTES
+    if kind == TIME_EPOCH:
+        numbers[0] = epoch(buffer, start, end, code)
+        return OK if numbers[0] >= 0 else TIME
+    rows = number(buffer, start, end, np.int64(9))
+    numbers[3] = 1 if end - start == 1 and buffer[start] == 45 else rows
+    return OK if rows >= 0 else LAYOUT
 
 
 @inner
@@ -154,7 +153,10 @@ def fixed(
             if mode != QUOTED or length != 1 or table[pc + 1, KIND] != END:
                 return end, TORN
             length = 0
-        failure = store(buffer, p, e, kind, table[pc, CODE], row, numbers, span)
+        if kind == SPAN or kind >= REQUEST:
+            failure = store_text(buffer, p, e, kind, table[pc, CODE], row, span)
+        else:
+            failure = store_number(buffer, p, e, kind, table[pc, CODE], numbers)
         if failure != OK:
             return p, failure
         if length == 0 and mode == QUOTED:
@@ -201,7 +203,7 @@ def match(
             e = free_end(buffer, free_from, end, table, pc, literals)
             if e < 0 or budget < 0:
                 return max(furthest, free_start), reason
-            failure = store(buffer, free_start, e, table[pc, KIND], table[pc, CODE], row, numbers, span)
+            failure = store_text(buffer, free_start, e, table[pc, KIND], table[pc, CODE], row, span)
             p = e if table[pc, KEEP] == 1 or failure != OK else e + table[pc, LENGTH]
             free_at, free_from = e, e + 1
         elif table[pc, KIND] == END:

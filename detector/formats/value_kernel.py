@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detector.formats.word_kernel import U1, inner, load8, until
+from detector.formats.word_kernel import U1, called, inner, load8, until
 
 Spans = npt.NDArray[np.int32]
 
@@ -62,7 +62,7 @@ def protocol_at(buffer: U1, start: int, end: int) -> int:
 def request_line(buffer: U1, start: int, end: int, span: Spans, row: int, code: int) -> None:
     """Splits ``METHOD target HTTP/x``; what is no such line is all target, without a method.
 
-    A method is of the bytes nginx takes for one: A–Z, ``-``, ``_``. Without a protocol the target must begin with ``/``.
+    A method is of the bytes nginx takes for one: A-Z, ``-``, ``_``. Without a protocol the target begins with ``/``.
     """
     p = start
     while p < end and (65 <= buffer[p] <= 90 or buffer[p] == 45 or buffer[p] == 95):
@@ -77,7 +77,7 @@ def request_line(buffer: U1, start: int, end: int, span: Spans, row: int, code: 
         put(buffer, span, row, code, start, end)
 
 
-@inner
+@called
 def addresses(buffer: U1, start: int, end: int, span: Spans, row: int, code: int) -> None:
     """A list of addresses: the last is who spoke to the server, what stands before it is hearsay."""
     p = end
@@ -89,7 +89,7 @@ def addresses(buffer: U1, start: int, end: int, span: Spans, row: int, code: int
     put(buffer, span, row, np.int64(FORWARDED), start, p)
 
 
-@inner
+@called
 def whole_line_reason(buffer: U1, start: int, end: int, reason: int) -> int:
     """EMPTY or BINARY where the line as a whole is that, else the reason given."""
     if until(buffer, start, end, np.uint64(0), np.uint64(0)) < end:

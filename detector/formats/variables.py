@@ -1,7 +1,7 @@
 """What the variables of nginx's ``log_format`` and Apache's ``LogFormat`` mean to us: literal tables, no code.
 
 A variable is a :class:`Slot`: what is read there (kind), into which column (code) and how its end is found (mode).
-Sources: nginx ``ngx_http_core_module`` and ``ngx_http_log_module`` variable lists; Apache ``mod_log_config`` directives.
+Sources: the variables of nginx's ``ngx_http_core_module`` and ``ngx_http_log_module``, Apache's ``mod_log_config``.
 """
 
 from __future__ import annotations
@@ -73,16 +73,17 @@ NGINX: dict[str, Slot] = {
     "sent_http_x_record_count": Slot(ROWS),
     "upstream_http_x_record_count": Slot(ROWS),
     "sent_http_x_total_count": _FREE,  # the size of the collection, not of this page
-} | dict.fromkeys(
-    (  # server-side words without a space: they end where the text after them begins, whatever else the line holds
-        "binary_remote_addr remote_port server_addr server_port server_protocol scheme https pid connection "
-        "connection_requests connection_time request_time request_length request_completion bytes_received gzip_ratio "
-        "hostname nginx_version pipe limit_rate content_length is_args tcpinfo_rtt ssl_protocol ssl_cipher "
-        "ssl_session_reused ssl_session_id ssl_server_name realip_remote_addr realip_remote_port proxy_protocol_addr "
-        "upstream_cache_status http2 http3 geoip_country_code geoip2_country_code"
-    ).split(),
-    _WORD,
-)
+}
+
+# server-side words without a space: they end where the text after them begins, whatever else the line holds
+_WORDS = """
+    binary_remote_addr remote_port server_addr server_port server_protocol scheme https pid connection hostname
+    connection_requests connection_time request_time request_length request_completion bytes_received gzip_ratio
+    nginx_version pipe limit_rate content_length is_args tcpinfo_rtt ssl_protocol ssl_cipher ssl_session_reused
+    ssl_session_id ssl_server_name realip_remote_addr realip_remote_port proxy_protocol_addr upstream_cache_status
+    http2 http3 geoip_country_code geoip2_country_code
+"""
+NGINX |= dict.fromkeys(_WORDS.split(), _WORD)
 
 # Names of cookies and headers that carry a session or device (judgement from the defaults of PHP, Java, Express,
 # Rails, Django, Laravel and the mobile kits); any other cookie is a preference, not an identity.

@@ -17,6 +17,7 @@ from detector.records.batch import Batch
 from detector.state.layout import State
 
 DAY_US = 86_400_000_000
+GROWTH = 1.1  # a story is told again when its record reads have grown by a tenth: 97 times from 100 to a million
 LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of the one that gives it away
 
 
@@ -71,7 +72,7 @@ class Book:
         story.add(before)
         fresh = int(client["fresh"].sum())
         story.exposure.unseen = max(0, fresh - int(np.count_nonzero(~before["own"])))
-        story.at_alert = story.exposure.estimate().estimate
+        story.at_alert = story.settled().exposure.estimate().estimate
 
     def raise_sweep(self, signal: Signal) -> None:
         """A signal about a block of ids: a new story, or one more block of the sweep on the same route."""
@@ -86,14 +87,14 @@ class Book:
         sweep.settle(self.state, signal.time_us)
         sweep.name()
         self._absorb(sweep)
-        sweep.at_alert = max(sweep.exposure.estimate().estimate, int(signal.block["hits"]))
+        sweep.at_alert = max(sweep.settled().exposure.estimate().estimate, int(signal.block["hits"]))
 
     def _absorb(self, sweep: SweepStory) -> None:
         """Ends the stories of single clients that turn out to be workers of the sweep: the wider story goes on."""
         for story in self.stories:
             if story.closed or isinstance(story, SweepStory) or story.route != sweep.route:
                 continue
-            if any(client in sweep.members for client in story.members):
+            if any(client in sweep.members for client in story.settled().members):
                 story.merged_into = sweep.identity
                 self._close(story)
 
@@ -106,10 +107,9 @@ class Book:
                 story.settle(self.state, now_us)
             if now_us - story.last_us > self.close_after_us:
                 self._close(story)
-            records = story.exposure.estimate().estimate
-            if records > 1.1 * story.told or story.closed:
+            if story.reads > GROWTH * story.told or story.closed:
                 story.revision += story.told > 0
-                story.told = records
+                story.told = story.reads
 
     def _close(self, story: Story) -> None:
         story.closed = True

@@ -42,6 +42,7 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         book: the book it is in, for the names of routes.
         detector: ``version`` and ``config``; the pattern's name is added.
     """
+    story.settled()
     if isinstance(story, SweepStory):
         story.name()
     members = sorted(story.members.values(), key=lambda m: (-m.reads, m.name))
@@ -82,7 +83,7 @@ def _endpoints(story: Story, book: Book) -> list[str]:
 
 def case(story: Story, book: Book) -> dict[str, Any]:
     """What stands behind an incident, as plain data (`--cases`)."""
-    trail = story.trail
+    trail = story.settled().trail
     total = max(sum(trail.agents.values()), 1)
     objects = story.exposure.objects()
     return {

@@ -13,6 +13,7 @@ from detector.detectors.signal import Finding, Signal
 from detector.incidents.exposure import Exposure
 from detector.records.batch import KINDS
 
+PORTION = 1 << 14  # reads counted at once: thousands, so that the cost of a call does not show
 POINTS = 500  # (time, id) points a case keeps: enough for a scatter plot, small enough for any report
 SAMPLES = 10
 POSITIONS = 10_000
@@ -111,7 +112,10 @@ class Story:
         self.closed = False
         self.merged_into: str | None = None
         self.revision = 1
-        self.told = 0  # records the last revision told of
+        self.reads = 0
+        self.told = 0  # record reads at the last revision
+        self._taken: list[npt.NDArray[Any]] = []
+        self._waiting_rows = 0
         self.support(signal)
 
     def support(self, signal: Signal) -> None:
@@ -124,19 +128,34 @@ class Story:
             if known is None or finding.weight >= known.weight:
                 self.evidence[finding.name] = finding
 
-    def add(self, reads: npt.NDArray[Any], names: bool = True) -> None:
-        """Counts record reads (dtype READS, in log order) as part of it."""
+    def add(self, reads: npt.NDArray[Any]) -> None:
+        """Takes record reads (dtype READS, in log order) as part of it; they are counted in portions, see `settled`."""
         if not len(reads):
             return
+        self.reads += len(reads)
         self.first_us = min(self.first_us, int(reads["time_us"][0]))
         self.last_us = max(self.last_us, int(reads["time_us"][-1]))
+        self._taken.append(reads)
+        self._waiting_rows += len(reads)
+        if self._waiting_rows >= PORTION:
+            self.settled()
+
+    def settled(self) -> Story:
+        """The story with everything taken so far counted in."""
+        if self._taken:
+            reads = np.concatenate(self._taken)
+            self._taken, self._waiting_rows = [], 0
+            self._count(reads)
+        return self
+
+    def _count(self, reads: npt.NDArray[Any]) -> None:
         self.requests += int(reads["requests"].sum())
         self.bytes_out += int(reads["bytes_out"].sum())
         self.exposure.add(keys_of(reads))
         route, count = np.unique(reads["route"], return_counts=True)
         self.routes.update(dict(zip(route.tolist(), count.tolist(), strict=True)))
         self.trail.add(reads)
-        if names:
+        if not self.many:
             self._name(reads)
 
     def _name(self, reads: npt.NDArray[Any]) -> None:

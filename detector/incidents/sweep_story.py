@@ -28,7 +28,7 @@ class SweepStory(Story):
 
     def __init__(self, number: int, identity: str, signal: Any) -> None:
         super().__init__(number, identity, signal)
-        self._waiting: list[npt.NDArray[Any]] = []
+        self._undecided: list[npt.NDArray[Any]] = []
         self._hits: dict[int, int] = {}
         self._reads: dict[int, int] = {}
         self._names: dict[int, tuple[str, int]] = {}
@@ -36,21 +36,21 @@ class SweepStory(Story):
     def wait(self, reads: npt.NDArray[Any]) -> None:
         """Keeps reads of the route (dtype READS) until they are settled."""
         if len(reads):
-            self._waiting.append(reads)
+            self._undecided.append(reads)
 
     def settle(self, state: State, now_us: int) -> None:
         """Counts in what has been waiting, by the blocks as they stand now, and marks the workers' slots, so that they
         teach nobody and raise nothing of their own. What lies on no line yet waits a while longer: the line of a block
         that has just begun cannot be seen."""
-        if not self._waiting:
+        if not self._undecided:
             return
-        waiting = np.concatenate(self._waiting)
+        waiting = np.concatenate(self._undecided)
         waiting = waiting[~waiting["own"] & (waiting["number"] >= 0)]
         line = on_the_line(state, self.route, waiting) | self._regular(waiting["client"])
         ripe = line | (waiting["time_us"] <= now_us - PATIENCE_US)
         if len(waiting) > MOST_WAITING:
             ripe[:-MOST_WAITING] = True
-        self._waiting = [waiting[~ripe]]
+        self._undecided = [waiting[~ripe]]
         _count(self._reads, waiting["client"][ripe])
         taken = waiting[line]
         _count(self._hits, taken["client"])
@@ -58,7 +58,7 @@ class SweepStory(Story):
         for client, at in zip(clients.tolist(), first.tolist(), strict=True):
             if client not in self._names:
                 self._names[client] = (printable(taken["name"][at]), int(taken["kind"][at]))
-        self.add(taken, names=False)
+        self.add(taken)
         self._mark(state, taken[first])
 
     def _regular(self, clients: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:

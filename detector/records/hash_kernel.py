@@ -8,32 +8,32 @@ of it ever leaves the program.
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+from typing import Any
 
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+# For what only other compiled functions call: no wrapper for Python, no reference counts. `inner` melts into its
+# caller, `plain` stays a function of its own: for what is rare or called from many places.
+inner = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True)
+plain = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False)
+
+U0 = np.uint64(0)
 U1 = np.uint64(1)
-U2 = np.uint64(2)
-U3 = np.uint64(3)
-U4 = np.uint64(4)
-U5 = np.uint64(5)
-U6 = np.uint64(6)
-U7 = np.uint64(7)
-U8 = np.uint64(8)
 U13 = np.uint64(13)
 U16 = np.uint64(16)
 U17 = np.uint64(17)
 U21 = np.uint64(21)
-U24 = np.uint64(24)
 U32 = np.uint64(32)
 U33 = np.uint64(33)
-U40 = np.uint64(40)
 U43 = np.uint64(43)
 U47 = np.uint64(47)
 U48 = np.uint64(48)
 U51 = np.uint64(51)
 U56 = np.uint64(56)
 FF = np.uint64(0xFF)
-ZERO = np.uint64(0)
 
 INIT0 = np.uint64(0x736F6D6570736575)  # "somepseudorandomlygeneratedbytes", as the paper has it
 INIT1 = np.uint64(0x646F72616E646F6D)
@@ -44,35 +44,45 @@ FMIX1 = np.uint64(0xFF51AFD7ED558CCD)  # MurmurHash3 fmix64
 FMIX2 = np.uint64(0xC4CEB9FE1A85EC53)
 
 
-@njit
-def word(buf, at):
-    """The eight bytes from ``at`` (uint64) as a little-endian word; they must lie inside ``buf``."""
-    return (
-        np.uint64(buf[at])
-        | (np.uint64(buf[at + U1]) << U8)
-        | (np.uint64(buf[at + U2]) << U16)
-        | (np.uint64(buf[at + U3]) << U24)
-        | (np.uint64(buf[at + U4]) << U32)
-        | (np.uint64(buf[at + U5]) << U40)
-        | (np.uint64(buf[at + U6]) << U48)
-        | (np.uint64(buf[at + U7]) << U56)
-    )
+@intrinsic
+def load8(typing_context: Any, buffer: Any, place: Any) -> Any:
+    """The eight bytes at a place as a little-endian word, aligned or not; the caller keeps inside the buffer."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(array.data, [arguments[1]])
+        word = builder.load(builder.bitcast(pointer, ir.IntType(64).as_pointer()))
+        word.align = 1
+        return word
+
+    return types.uint64(buffer, types.int64), build
 
 
-@njit
+@intrinsic
+def store8(typing_context: Any, buffer: Any, place: Any, value: Any) -> Any:
+    """Writes a little-endian word at a place, aligned or not; the caller keeps inside the buffer."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(array.data, [arguments[1]])
+        builder.store(arguments[2], builder.bitcast(pointer, ir.IntType(64).as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(buffer, types.int64, types.uint64), build
+
+
+@inner
 def short_word(buf, at, length):
-    """``length`` < 8 bytes from ``at`` (uint64) as a little-endian word, zero above."""
-    if length == 0:
-        return ZERO
-    if at + U8 <= np.uint64(buf.size):
-        return word(buf, at) & ((U1 << (np.uint64(length) << U3)) - U1)
-    value = ZERO
+    """``length`` < 8 bytes from ``at`` as a little-endian word, zero above."""
+    if at + 8 <= buf.size:
+        return load8(buf, at) & ((U1 << np.uint64(length << 3)) - U1)
+    value = U0
     for i in range(length):
-        value |= np.uint64(buf[at + np.uint64(i)]) << np.uint64(8 * i)
+        value |= np.uint64(buf[at + i]) << np.uint64(i << 3)
     return value
 
 
-@njit
+@inner
 def sip_round(v0, v1, v2, v3):
     """One SipRound."""
     v0 += v1
@@ -88,30 +98,29 @@ def sip_round(v0, v1, v2, v3):
     return v0, v1, v2, v3
 
 
-@njit
-def sip(buf, start, length, k0, k1):
-    """SipHash-1-3 of ``buf[start:start + length]`` under the key (k0, k1); never 0 (1 stands for it)."""
+@plain
+def sip(buf, at, length, k0, k1):
+    """SipHash-1-3 of ``buf[at:at + length]`` under the key (k0, k1); never 0 (1 stands for it)."""
     v0, v1, v2, v3 = k0 ^ INIT0, k1 ^ INIT1, k0 ^ INIT2, k1 ^ INIT3
-    at = np.uint64(start)
-    for _ in range(length >> 3):
-        block = word(buf, at)
+    last = at + length - 7
+    while at < last:
+        block = load8(buf, at)
         v3 ^= block
         v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
         v0 ^= block
-        at += U8
+        at += 8
     block = short_word(buf, at, length & 7) | (np.uint64(length) << U56)
     v3 ^= block
     v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
     v0 ^= block
     v2 ^= FF
-    v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-    v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
-    v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
+    for _ in range(3):
+        v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
     value = v0 ^ v1 ^ v2 ^ v3
-    return value if value != ZERO else U1
+    return value if value != U0 else U1
 
 
-@njit
+@inner
 def permute(x):
     """MurmurHash3's 64-bit finaliser: a bijection in which every input bit reaches every output bit."""
     x = (x ^ (x >> U33)) * FMIX1
@@ -119,14 +128,8 @@ def permute(x):
     return x ^ (x >> U33)
 
 
-@njit
+@inner
 def mix2(a, b, k0, k1):
     """Keyed hash of two words in their order; never 0."""
     value = permute(permute(a ^ k0) ^ b ^ k1) ^ k0
-    return value if value != ZERO else U1
-
-
-@njit
-def mix3(a, b, c, k0, k1):
-    """Keyed hash of three words in their order; never 0."""
-    return mix2(permute(permute(a ^ k1) ^ b ^ k0), c, k0, k1)
+    return value if value != U0 else U1

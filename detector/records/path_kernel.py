@@ -1,18 +1,23 @@
 """Machine code: the path of one request as tokens, and the ids in it. The codes are those of `shape`.
 
-Work rows (int64, (2 * 8, 4)): 0-7 the path's segments, 8-10 the query's ids; columns start, end, class, number.
+Work (int64, 16 rows of 6): rows 0-7 the path's segments, 8-11 the query's ids; columns start, end, class, number, and
+of a query key its start and end.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from .hash_kernel import mix2, sip, word
+from .hash_kernel import U0, U1, inner, load8, mix2, plain, short_word, sip
 
 NUMBER, UUID, HEX, EMAIL, PHONE, TOKEN, DATE, SLUG, PAGE, STATIC = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-DIGIT, HEX_LETTER, LETTER, SEPARATOR, DOT, PERCENT, OTHER_BYTE, STOP = 1, 2, 4, 8, 16, 64, 32, 128
+DIGIT, HEX_LETTER, LETTER, SEPARATOR, DOT, PERCENT, OTHER_BYTE, PATH_END = 1, 2, 4, 8, 16, 32, 64, 128
+FILLER = 2048
+LETTERS = HEX_LETTER | LETTER
+LOOKS = 127  # the bits that say what a segment is made of
 
+DEPTH = 8
+COLUMNS = 6
 MAX_NUMBER_DIGITS = 18  # the most that fit into int64
 MAX_SUFFIX = 16
 MIN_HEX = 16
@@ -21,135 +26,88 @@ MIN_TOKEN_RUN = 16
 ODD_LENGTH = 24
 ODD_SEPARATORS = 2
 
-U0 = np.uint64(0)
 U6 = np.uint64(6)
 U32 = np.uint64(32)
 U16 = np.uint64(16)
-U28 = np.uint64(28)
+U56 = np.uint64(56)
 SUFFIX_BITS = np.uint64((1 << 22) - 1)
 TOP36 = np.uint64(((1 << 36) - 1) << 28)
 NUMBER_TAG = np.uint64(0x6E756D626572)
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+DASHES = (1 << 8) | (1 << 13) | (1 << 18) | (1 << 23)  # RFC 9562
+PAGE_WORD = np.uint64(int.from_bytes(b"page", "little"))
+CASE = np.uint64(0x2020202020202020)
 
 
-@njit
+@inner
 def to_number(buf, start, end):
     """The decimal digits of a span as an integer, other bytes passed over; -1 above 18 digits or without one."""
     value = 0
     digits = 0
     for i in range(start, end):
-        byte = np.int64(buf[i])
-        if 48 <= byte <= 57:
-            value = value * 10 + byte - 48
+        figure = np.int64(buf[i]) - 48
+        if 0 <= figure <= 9:
+            value = value * 10 + figure
             digits += 1
-            if digits > MAX_NUMBER_DIGITS:
-                return -1
-    return value if digits > 0 else -1
+    return value if 0 < digits <= MAX_NUMBER_DIGITS else -1
 
 
-@njit
-def is_uuid(buf, start):
-    """Whether 36 bytes of hex digits and dashes have their dashes where RFC 9562 puts them."""
-    for k in range(36):
-        dash = k == 8 or k == 13 or k == 18 or k == 23
-        if (buf[start + k] == 45) != dash:
-            return False
-    return True
-
-
-@njit
-def is_date(buf, start, end):
-    """Whether figures and separators read as YYYY-MM or YYYY-MM-DD."""
-    for k in range(end - start):
-        if (buf[start + k] == 45) != (k == 4 or k == 7):
-            return False
-    return buf[start] == 49 or buf[start] == 50
-
-
-@njit
-def is_email(buf, start, end):
-    """Whether something stands before one @ and something with an inner dot after it."""
-    at = -1
-    dot = -1
-    for i in range(start, end):
-        if buf[i] == 64:
-            if at >= 0:
-                return False
-            at = i
-        elif buf[i] == 46:
-            dot = i
-    return at > start and dot > at + 1 and dot < end - 1
-
-
-@njit
-def is_phone(buf, start, end):
-    """Whether a plus (or the space a form makes of it) leads 7 to 15 digits with blanks, dashes, dots, brackets."""
-    if buf[start] != 43 and buf[start] != 32:
-        return False
-    digits = 0
-    for i in range(start + 1, end):
-        byte = buf[i]
-        if 48 <= byte <= 57:
-            digits += 1
-        elif byte != 32 and byte != 45 and byte != 46 and byte != 40 and byte != 41:
-            return False
-    return 7 <= digits <= 15
-
-
-@njit
-def is_token(buf, start, end, bits):
-    """Whether a run of at least 16 letters and figures holds both."""
-    run = 0
-    seen = 0
-    for i in range(start, end):
-        kind = bits[buf[i]]
-        if kind & (DIGIT | HEX_LETTER | LETTER):
-            run += 1
-            seen |= DIGIT if kind == DIGIT else LETTER
-            if run >= MIN_TOKEN_RUN and seen == DIGIT | LETTER:
-                return True
-        else:
-            run = 0
-            seen = 0
-    return False
-
-
-@njit
-def classify(buf, start, end, flags, bits):
-    """The class of a segment or value by its look, 0 = a literal. ``flags``: its byte classes, or-ed."""
+@plain
+def classify_odd(buf, start, end, flags, bits):
+    """The class of a segment or value that is neither a number nor short, 0 = a literal."""
     size = end - start
-    if flags == DIGIT:
-        return NUMBER
-    if flags & OTHER_BYTE:
-        if is_email(buf, start, end):
-            return EMAIL
-        if is_phone(buf, start, end):
-            return PHONE
-    if size < 7 or flags & DIGIT == 0:
-        return 0
-    if flags == DIGIT | SEPARATOR and (size == 10 or size == 7) and is_date(buf, start, end):
-        return DATE
-    if size == 36 and flags & (DIGIT | HEX_LETTER | SEPARATOR) == flags and is_uuid(buf, start):
+    dashes = ats = dot = digits = at = run = seen = token = 0
+    filler = True
+    for i in range(start, end):
+        kind = np.int64(bits[buf[i]])
+        if buf[i] == 45 and i - start < 60:
+            dashes |= 1 << (i - start)
+        if buf[i] == 64:
+            ats += 1
+            at = i
+        if kind & DOT:
+            dot = i
+        digits += kind & DIGIT
+        filler = filler and (kind & (DIGIT | FILLER) != 0 or i == start)
+        alone = kind & (DIGIT | LETTERS) != 0
+        run = run + 1 if alone else 0
+        seen = seen | kind if alone else 0
+        if run >= MIN_TOKEN_RUN and seen & DIGIT and seen & LETTERS:
+            token = 1
+    if ats == 1 and at > start and dot > at + 1 and dot < end - 1:
+        return EMAIL
+    if filler and 7 <= digits <= 15 and (buf[start] == 43 or buf[start] == 32):
+        return PHONE
+    if flags == DIGIT | SEPARATOR and buf[start] - 49 < 2:
+        if (size == 10 and dashes == (1 << 4 | 1 << 7)) or (size == 7 and dashes == 1 << 4):
+            return DATE
+    if size == 36 and dashes == DASHES and flags & (DIGIT | HEX_LETTER | SEPARATOR) == flags:
         return UUID
     if size >= MIN_HEX and flags == DIGIT | HEX_LETTER:
         return HEX
-    if size >= MIN_TOKEN and is_token(buf, start, end, bits):
-        return TOKEN
+    return TOKEN if size >= MIN_TOKEN and token else 0
+
+
+@inner
+def classify(buf, start, end, flags, bits):
+    """The class of a segment or value by its look, 0 = a literal. ``flags``: its byte classes, or-ed."""
+    if flags == DIGIT:
+        return NUMBER
+    if flags & OTHER_BYTE or (flags & DIGIT and end - start >= 7):
+        return classify_odd(buf, start, end, flags, bits)
     return 0
 
 
-@njit
+@plain
 def look(buf, start, end, bits):
-    """The or of a span's byte classes, and how many separators it has."""
+    """The or of a span's byte classes."""
     flags = 0
-    separators = 0
     for i in range(start, end):
-        kind = np.int64(bits[buf[i]])
-        flags |= kind
-        separators += (kind >> 3) & 1
-    return flags, separators
+        flags |= np.int64(bits[buf[i]])
+    return flags & LOOKS
 
 
-@njit
+@inner
 def value_hash(buf, start, end, number, k0, k1):
     """The object an id names: of its number where it has one, else of its text."""
     if number >= 0:
@@ -157,29 +115,39 @@ def value_hash(buf, start, end, number, k0, k1):
     return sip(buf, start, end - start, k0, k1)
 
 
-@njit
-def suffix_start(buf, start, dot, end, bits):
-    """The first byte of a suffix behind ``dot``, or ``end`` where what stands there is none."""
-    size = end - dot - 1
-    if dot <= start or size < 1 or size > MAX_SUFFIX:
+@inner
+def word_hash(buf, start, size, memo, k0, k1):
+    """`sip` with a memory for words under eight bytes, which most segments are."""
+    if size > 7:
+        return sip(buf, start, size, k0, k1)
+    block = short_word(buf, start, size) | (np.uint64(size) << U56)
+    slot = np.int64((block * FACTOR) >> np.uint64(55)) << 1
+    if memo[slot] != block:
+        memo[slot] = block
+        memo[slot + 1] = sip(buf, start, size, k0, k1)
+    return memo[slot + 1]
+
+
+@plain
+def suffix_start(buf, start, end, bits):
+    """The first byte of a suffix (letter first, at most 16 letters and figures), ``end`` where there is none."""
+    dot = end - 1
+    while dot > start and bits[buf[dot]] & (DIGIT | LETTERS) and end - dot <= MAX_SUFFIX:
+        dot -= 1
+    if dot <= start or buf[dot] != 46 or dot == end - 1 or bits[buf[dot + 1]] & LETTERS == 0:
         return end
-    if bits[buf[dot + 1]] & (HEX_LETTER | LETTER) == 0:
-        return end
-    for i in range(dot + 1, end):
-        if bits[buf[i]] & (DIGIT | HEX_LETTER | LETTER) == 0:
-            return end
     return dot + 1
 
 
-@njit
+@plain
 def is_static(buf, start, end, suffixes):
     """Whether a suffix, letters in either case, is that of an asset (`shape.static_table`)."""
-    if end - start > 8:
-        return False
+    if end - start > 7:
+        return end - start == 11 and (load8(buf, start) | CASE) == np.uint64(0x6966696E616D6277)
     text = U0
     for i in range(start, end):
-        text |= np.uint64(np.int64(buf[i]) | 32) << np.uint64(8 * (i - start))
-    slot = np.int64((text * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(56))
+        text |= np.uint64(np.int64(buf[i]) | 32) << np.uint64((i - start) << 3)
+    slot = np.int64((text * FACTOR) >> U56)
     while suffixes[slot] != U0:
         if suffixes[slot] == text:
             return True
@@ -187,133 +155,87 @@ def is_static(buf, start, end, suffixes):
     return False
 
 
-@njit
-def is_version(buf, start, end):
-    """Whether a segment is v1 to v99."""
+@plain
+def is_odd(buf, start, end, flags, bits):
+    """Whether a literal looks like a value rather than a word (`shape`)."""
     size = end - start
-    return (buf[start] | 32) == 118 and 2 <= size <= 3 and 48 <= buf[start + 1] <= 57 and 48 <= buf[end - 1] <= 57
+    if flags & DIGIT and size <= 3 and buf[start] | 32 == 118:
+        return look(buf, start + 1, end, bits) != DIGIT  # v1 to v99 are words
+    separators = 0
+    for i in range(start, end):
+        separators += (np.int64(bits[buf[i]]) >> 3) & 1
+    return flags & (DIGIT | PERCENT | OTHER_BYTE) != 0 or separators > ODD_SEPARATORS or size > ODD_LENGTH
 
 
-@njit
-def segment(buf, start, end, flags, separators, dot, bits, k0, k1):
-    """One segment as (token, value, class, number, first byte of the suffix)."""
+@inner
+def segment(buf, start, end, flags, bits, memo, k0, k1):
+    """One segment as (token, value, class, number)."""
     kind = classify(buf, start, end, flags, bits)
-    tail = end
     stem = end
-    if dot > start and kind != EMAIL and kind != PHONE:
-        tail = suffix_start(buf, start, dot, end, bits)
+    suffix = U0
+    if flags & DOT and kind != EMAIL and kind != PHONE:
+        tail = suffix_start(buf, start, end, bits)
         if tail < end:
             stem = tail - 1
-            flags, separators = look(buf, start, stem, bits)
+            flags = look(buf, start, stem, bits)
             kind = classify(buf, start, stem, flags, bits)
-    suffix = U0
-    if tail < end:
-        suffix = sip(buf, tail, end - tail, k0, k1) & SUFFIX_BITS
-        if suffix == U0:
-            suffix = np.uint64(1)
+            suffix = (sip(buf, tail, end - tail, k0, k1) & SUFFIX_BITS) | U1
     if kind > 0:
         number = to_number(buf, start, stem) if kind == NUMBER or kind == PHONE else -1
         value = value_hash(buf, start, stem, number, k0, k1)
         token = np.uint64(kind)
         if suffix != U0:
             token |= U32 | (suffix << U6)
-        return token, value, kind, number, tail
-    value = sip(buf, start, stem - start, k0, k1)
+        return token, value, kind, number
+    value = word_hash(buf, start, stem - start, memo, k0, k1)
     token = (value & TOP36) | U32 | (suffix << U6)
-    odd = flags & (DIGIT | PERCENT | OTHER_BYTE) != 0 or separators > ODD_SEPARATORS or stem - start > ODD_LENGTH
-    if odd and not is_version(buf, start, stem):
+    if (flags & ~LETTERS or stem - start > ODD_LENGTH) and is_odd(buf, start, stem, flags, bits):
         token |= U16
-    return token, value, 0, -1, tail
+    return token, value, 0, -1
 
 
-@njit
-def split(buf, start, end, slots, bits, tokens, slug, row, work, k0, k1):
-    """The path's segments into a row of tokens and values and into ``work``; returns (segments, suffix of the last)."""
+@plain
+def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
+    """The path's segments into tokens and values from ``base`` on, and into the work table.
+
+    Returns (segments, where the path ends). Stops at a percent sign where ``stops`` has the bit for it.
+    """
+    bits, memo, work = tools
+    tokens, slug = out
     depth = 0
     at = start
-    tail = end
     after_page = False
     while at < end and depth < slots:
         first = at
         flags = 0
-        separators = 0
-        dot = -1
         while at < end:
             kind = np.int64(bits[buf[at]])
-            if kind == STOP and (depth < slots - 1 or buf[at] == 59):
-                break
-            flags |= kind & ~STOP
-            separators += (kind >> 3) & 1
-            if kind == DOT:
-                dot = at
-            elif kind == STOP:
-                flags |= OTHER_BYTE
-                dot = -1
+            if kind & stops:
+                if buf[at] != 47 or depth < slots - 1:
+                    break
+                kind = OTHER_BYTE  # what lies deeper belongs to the last segment
+            flags |= kind
             at += 1
         last = at
         while at < end and buf[at] != 47:
+            if buf[at] != 59 and bits[buf[at]] & stops:
+                end = at
             at += 1
-        at += 1
-        if depth == slots - 1:
-            while last > first and buf[last - 1] == 47:
-                last -= 1
+        if end > at or last == at:
+            at += 1
         if last == first or (last == first + 1 and buf[first] == 46):
             continue
-        token, value, kind, number, tail = segment(buf, first, last, flags, separators, dot, bits, k0, k1)
+        token, value, kind, number = segment(buf, first, last, flags & LOOKS, bits, memo, k0, k1)
         if after_page and kind == NUMBER:
             kind = PAGE
             token = (token & ~np.uint64(15)) | np.uint64(PAGE)
-        after_page = kind == 0 and last - first == 4 and buf[first] == 112 and word_is_page(buf, first)
-        tokens[row, depth] = token
-        slug[row, depth] = value
-        work[depth, 0] = first
-        work[depth, 1] = last
-        work[depth, 2] = kind
-        work[depth, 3] = number
+        after_page = kind == 0 and last - first == 4 and short_word(buf, first, 4) == PAGE_WORD
+        tokens[base + depth] = token
+        slug[base + depth] = value
+        row = depth * COLUMNS
+        work[row] = first
+        work[row + 1] = last
+        work[row + 2] = kind
+        work[row + 3] = number
         depth += 1
-    return depth, tail
-
-
-@njit
-def word_is_page(buf, at):
-    """Whether ``page`` stands there."""
-    return buf[at + 1] == 97 and buf[at + 2] == 103 and buf[at + 3] == 101
-
-
-@njit
-def decode(buf, start, end, out, at, path):
-    """Percent-decodes a span to ``out`` from ``at`` on; returns the end there.
-
-    Delimiters stay encoded, so that an encoded one never splits: ``/ ; ? # %`` in a path, ``& = %`` in a query.
-    """
-    i = start
-    while i < end:
-        byte = buf[i]
-        if byte == 37 and i + 2 < end:
-            high = nibble(buf[i + 1])
-            low = nibble(buf[i + 2])
-            if high >= 0 and low >= 0:
-                plain = high * 16 + low
-                kept = plain == 37
-                if path:
-                    kept = kept or plain == 47 or plain == 59 or plain == 63 or plain == 35
-                else:
-                    kept = kept or plain == 38 or plain == 61
-                if not kept:
-                    out[at] = plain
-                    at += 1
-                    i += 3
-                    continue
-        out[at] = byte
-        at += 1
-        i += 1
-    return at
-
-
-@njit
-def nibble(byte):
-    """The value of a hex digit, or -1."""
-    if 48 <= byte <= 57:
-        return np.int64(byte) - 48
-    letter = np.int64(byte) | 32
-    return letter - 87 if 97 <= letter <= 102 else -1
+    return depth, end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from detector.compiled import njit
 
 NUMBER, UUID, PAGE, NO_KEY = 1, 2, 9, 255
 FIRST = 8  # the work row of the first key

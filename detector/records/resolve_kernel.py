@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from detector.compiled import njit
 
 from .address_kernel import INVALID, V4, V6, effective
 from .hash_kernel import mix2, short_word, sip, word

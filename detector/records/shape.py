@@ -114,14 +114,18 @@ STATIC_SLOTS = 256
 SLOT_FACTOR = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: Knuth's multiplicative hash
 NO_KEY = 255  # in the key table: known, and not an id
 
-# Classes of bytes, added up over a segment.
-DIGIT, HEX_LETTER, LETTER, SEPARATOR, DOT, OTHER_BYTE, STOP = 1, 2, 4, 8, 16, 32, 128
-PERCENT = 64
+# What a byte can be, added up over a segment. The first eight tell what a segment is made of.
+DIGIT, HEX_LETTER, LETTER, SEPARATOR, DOT, PERCENT, OTHER_BYTE = 1, 2, 4, 8, 16, 32, 64
+PATH_END = 128  # / ; ? # and %: a segment ends here, or must be decoded first
+QUERY_END = 256  # = & # and %
+IN_NAME = 512  # printable ASCII but the backslash
+IN_TEMPLATE = 1024  # of these, what means nothing in the name of a route
+FILLER = 2048  # what people put between the digits of a phone number
 
 
-def byte_classes() -> npt.NDArray[np.uint8]:
-    """uint8 (256,): what each byte says of the segment it stands in; STOP ends a segment of a path."""
-    table = np.full(256, OTHER_BYTE, np.uint8)
+def byte_classes() -> npt.NDArray[np.uint16]:
+    """uint16 (256,): what each byte can be."""
+    table = np.full(256, OTHER_BYTE, np.uint16)
     for text, code in (
         (b"0123456789", DIGIT),
         (b"abcdefABCDEF", HEX_LETTER),
@@ -129,9 +133,32 @@ def byte_classes() -> npt.NDArray[np.uint8]:
         (b"-_", SEPARATOR),
         (b".", DOT),
         (b"%", PERCENT),
-        (b"/;", STOP),
     ):
         table[list(text)] = code
+    printable = bytes(set(range(0x20, 0x7F)) - {0x5C})
+    for text, code in (
+        (b"/;?#%", PATH_END),
+        (b"=&#%", QUERY_END),
+        (printable, IN_NAME),
+        (bytes(set(printable) - set(b' "/?{}')), IN_TEMPLATE),
+        (b" -.()", FILLER),
+    ):
+        table[list(text)] |= code
+    return table
+
+
+def small_letters() -> npt.NDArray[np.uint8]:
+    """uint8 (256,): every byte, capitals as small letters."""
+    table = np.arange(256, dtype=np.uint8)
+    table[65:91] += 32
+    return table
+
+
+def hex_values() -> npt.NDArray[np.uint8]:
+    """uint8 (256,): the value of a hex digit, 255 for any other byte."""
+    table = np.full(256, 255, np.uint8)
+    for value, digit in enumerate(b"0123456789abcdef"):
+        table[[digit, digit - 32 if digit > 96 else digit]] = value
     return table
 
 

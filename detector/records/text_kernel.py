@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from detector.compiled import njit
 
 from .name_kernel import put_text
 

@@ -57,7 +57,7 @@ def judged(*batches: Batch) -> list[Story]:
     for batch in batches:
         line.take(batch)
     line.finish()
-    return line.book.stories
+    return [story.settled() for story in line.book.stories]
 
 
 def test_a_walk_is_named_within_its_first_two_hundred_records() -> None:
@@ -172,6 +172,7 @@ def test_batches_do_not_matter() -> None:
 
 
 def _told(story: Story) -> tuple[object, ...]:
+    story.settled()
     return (story.identity, story.revision, story.at_alert, story.requests, story.exposure.estimate(), story.members)
 
 
@@ -187,7 +188,7 @@ def test_a_flood_of_clients_stays_in_fixed_memory_and_the_walker_stays_counted()
     line.finish()
     assert line.state.counters[COUNTER["clients_evicted"]] > 200_000
     (story,) = [s for s in line.book.stories if s.pattern == "walk"]
-    assert story.exposure.estimate().estimate == 1600
+    assert story.settled().exposure.estimate().estimate == 1600
 
 
 def test_sketch_in_kernel_and_in_numpy_agree() -> None:
