@@ -36,7 +36,7 @@ docs: $(VENV)/dev.stamp ## every public thing has a docstring
 	$(BIN)/interrogate -q detector tests
 
 bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc on the same file
-	$(BIN)/python tests/benchmarks/replay.py
+	$(BIN)/python -m tests.benchmarks.replay $(if $(LINES),--lines $(LINES))
 
 samples: $(VENV)/runtime.stamp ## make sample_logs/ anew; the commands are in sample_logs/README.md
 	@sed -n 's/^    detector /detector /p' sample_logs/README.md | while read -r line; do \

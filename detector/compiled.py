@@ -79,19 +79,37 @@ class Kernel:
             self._function = _link(self, code)
 
     def __call__(self, *values: Any) -> Any:
+        return self.bind(*values)()
+
+    def bind(self, *values: Any) -> Bound:
+        """The call with these arguments, to be made as often as wanted: passing thirty arrays takes longer than judging
+        a hundred rows."""
         if self._function is None:
             self.load()
-        result = _SCALARS[self.returns or "i8"]()
-        failure = ctypes.c_void_p()
-        flat: list[Any] = [ctypes.addressof(result), ctypes.addressof(failure)]
-        for declared, value in zip(self.arguments, values, strict=True):
+        return Bound(self, self._function, values)
+
+
+class Bound:
+    """A kernel with its arguments; leading numbers may be given anew at each call."""
+
+    def __init__(self, kernel: Kernel, function: Any, values: Sequence[Any]) -> None:
+        self._kernel = kernel
+        self._function = function
+        self._values = values  # keeps the arrays alive
+        self._result = _SCALARS[kernel.returns or "i8"]()
+        self._failure = ctypes.c_void_p()
+        self._flat: list[Any] = [ctypes.addressof(self._result), ctypes.addressof(self._failure)]
+        for declared, value in zip(kernel.arguments, values, strict=True):
             if isinstance(declared, Array):
-                _append_array(flat, self, declared, value)
+                _append_array(self._flat, kernel, declared, value)
             else:
-                flat.append(value)
-        if self._function(*flat) not in (0, -2):  # -2 is numba's "returned None"
-            raise RuntimeError(f"kernel {self.name} failed")
-        return result.value if self.returns else None
+                self._flat.append(value)
+
+    def __call__(self, *numbers: float) -> Any:
+        self._flat[2 : 2 + len(numbers)] = numbers
+        if self._function(*self._flat) not in (0, -2):  # -2 is numba's "returned None"
+            raise RuntimeError(f"kernel {self._kernel.name} failed")
+        return self._result.value if self._kernel.returns else None
 
 
 def prepare(names: Sequence[str]) -> int:
@@ -159,10 +177,8 @@ def njit(function: Any) -> Any:
     references of; and no wrappers for calls from the interpreter are made, which cost a sixth of the compile time."""
     import numba
 
-    bare = numba.njit(
-        error_model="numpy", boundscheck=False, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
-    )
-    return bare(function)
+    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+    return numba.njit(error_model="numpy", boundscheck=False, **options)(function)
 
 
 class _Code(NamedTuple):

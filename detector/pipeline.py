@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from detector.records.routes import Routes
 from detector.state.layout import Sizes, State
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
-LEARN_TICKS = 60  # and what ordinary clients are like is fitted once an hour
+HOUR_US = 3_600_000_000
+EARLY_MINUTES = (5, 15, 30)  # of log: as soon as fifty clients may have been seen, then as their number doubles
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Rules:
         patterns: names of the detectors that are on.
     """
 
-    budget: Budget = Budget()
+    budget: Budget = field(default_factory=Budget)
     floor: int = 100
     close_after_us: int = 30 * 3_600_000_000
     patterns: frozenset[str] = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS])
@@ -49,11 +50,12 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.state = State(self.sizes)
         self.judge = Judge(self.state, self.rules.floor)
-        self.recent = Recent()
+        self.recent = Recent(self.state)
         self.book = Book(self.state, self.recent, self.routes.name, self.rules.close_after_us)
         self.null = Null(floor=self.rules.floor)
         self._next_tick = 0
-        self._ticks = 0
+        self._next_learning = 0
+        self._begin_us = 0
         self._last_us = 0
 
     def take(self, batch: Batch) -> None:
@@ -61,33 +63,48 @@ class Pipeline:
         if not len(batch):
             return
         self.routes.assign(batch)
+        judging = self.judge.batch(batch)
         first, n = 0, len(batch)
         while first < n:
-            if int(batch.time_us[first]) >= self._next_tick:
-                self._tick(int(batch.time_us[first]))
-            last = int(np.searchsorted(batch.time_us, self._next_tick, side="left"))
-            self._rows(batch, first, last)
-            first = last
+            now = int(batch.time_us[first])
+            if now >= self._boundary():
+                self._tick(now)
+            last = int(np.searchsorted(batch.time_us, self._boundary(), side="left"))
+            judged = judging.rows(first, last)
+            self._note(batch, judged)
+            first = judged.last
         self._last_us = max(self._last_us, int(batch.time_us[-1]))
 
-    def _tick(self, time_us: int) -> None:
-        before = self._next_tick
-        if before:
-            self.book.tick(time_us // TICK_US * TICK_US)
-        self._next_tick = (time_us // TICK_US + 1) * TICK_US
-        hour = TICK_US * LEARN_TICKS
-        if self._next_tick // hour != before // hour or self._ticks in (5, 15, 30):
-            self.null = learn(self.state, self.null, time_us)
-        self._ticks += 1
+    def _boundary(self) -> int:
+        """Log time up to which rows may be judged in one go: while nothing is open, ticks have nothing to do."""
+        return min(self._next_tick, self._next_learning) if self.book.is_open else self._next_learning
 
-    def _rows(self, batch: Batch, first: int, last: int) -> None:
-        for judged in self.judge.rows(batch, first, last):
-            self.recent.add(batch, judged)
-            self.book.observe(batch, judged)
-            if judged.client is not None:
-                self._weigh_client(judged, int(judged.slot[judged.last - 1]))
-            if judged.block is not None:
-                self._weigh_block(judged)
+    def _tick(self, now_us: int) -> None:
+        if self.book.is_open and self._next_tick:
+            self.book.tick(now_us // TICK_US * TICK_US)
+        self._next_tick = (now_us // TICK_US + 1) * TICK_US
+        if now_us >= self._next_learning:
+            self._learn(now_us)
+
+    def _learn(self, now_us: int) -> None:
+        """Fits what ordinary clients are like at 5, 15 and 30 minutes of log and then with every hour."""
+        if self._next_learning:
+            self.null = learn(self.state, self.null, now_us)
+        else:
+            self._begin_us = now_us
+        early = [self._begin_us + m * TICK_US for m in EARLY_MINUTES if self._begin_us + m * TICK_US > now_us]
+        self._next_learning = min([*early, (now_us // HOUR_US + 1) * HOUR_US])
+
+    def _note(self, batch: Batch, judged: Judged) -> None:
+        self.recent.add(batch, judged)
+        self.book.observe(batch, judged)
+        was_open = self.book.is_open
+        if judged.client is not None:
+            self._weigh_client(judged, int(judged.slot[judged.last - 1]))
+        if judged.block is not None:
+            self._weigh_block(judged)
+        if self.book.is_open and not was_open:
+            self._next_tick = (int(batch.time_us[judged.last - 1]) // TICK_US + 1) * TICK_US
 
     def _weigh_client(self, judged: Judged, slot: int) -> None:
         number = int(self.state.clients[slot]["incident"])
@@ -109,5 +126,5 @@ class Pipeline:
 
     def finish(self) -> None:
         """The input has ended: tells every story as of the last record."""
-        if self._next_tick:
+        if self.book.is_open:
             self.book.tick(self._last_us)

@@ -21,7 +21,13 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
     cold, volume = evidence.cold, evidence.volume
     nats = cold + volume
     threshold = budget.client_threshold(evidence.null.clients_a_day)
-    if evidence.distinct < evidence.null.floor or slot["raised"] & 2 or cold < GROUP_NATS or volume < GROUP_NATS or nats < threshold:
+    if (
+        evidence.distinct < evidence.null.floor
+        or slot["raised"] & 2
+        or cold < GROUP_NATS
+        or volume < GROUP_NATS
+        or nats < threshold
+    ):
         return None
     usual = evidence.null.tail.begin if evidence.null.tail else 0.0
     findings = [

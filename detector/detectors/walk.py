@@ -13,7 +13,8 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
     """Convicts a client whose last 128 ids or more follow one another.
 
     A run this long stands alone: it needs no baseline, so it holds from the first minute of a log. Its weight is that
-    of as many steps against an ordinary client that takes every second step to a neighbour, which nobody was seen to do.
+    of as many steps against an ordinary client that takes every second step to a neighbour, which nobody was seen
+    to do.
     """
     slot = evidence.slot
     if evidence.in_order < RUN or slot["raised"] & 1:

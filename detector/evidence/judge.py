@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from detector.compiled import Array, Kernel, Scalar
+from detector.compiled import Array, Bound, Kernel, Scalar
 from detector.evidence.constants import GROUP
 from detector.records.batch import Batch
 from detector.records.shape import METHODS
@@ -75,39 +75,49 @@ class Judge:
     def __init__(self, state: State, floor: int) -> None:
         self.state = state
         self.floor = floor
-        self._look = np.zeros(GROUP, np.uint64)
-        self._blank_client = np.zeros(1, CLIENT)
-        self._blank_block = np.zeros(1, BLOCK)
+        self._scratch = (np.zeros(GROUP, np.uint64), np.zeros(1, CLIENT), np.zeros(1, BLOCK))
         self._client = np.zeros(1, CLIENT)
         self._block = np.zeros(1, BLOCK)
         self._readable = np.array([m in READING for m in METHODS], np.uint8)
 
-    def rows(self, batch: Batch, first: int, last: int) -> Iterator[Judged]:
-        """Judges rows ``first`` to ``last``; yields after each row whose evidence is worth weighing and at the end.
+    def batch(self, batch: Batch) -> JudgedBatch:
+        """Makes a batch ready to be judged, part by part."""
+        return JudgedBatch(self, batch)
+
+    def bind(self, batch: Batch, out: tuple[npt.NDArray[Any], ...]) -> Bound:
+        """The kernel with a batch's columns and the tables."""
+        s, b = self.state, batch
+        return JUDGE.bind(
+            *(0, 0, self.floor),
+            *(b.time_us, b.client, b.source, b.network, b.agent, b.kind, b.name, b.route, b.object, b.number),
+            *(b.status, b.bytes_out, b.requests, b.flags, self._readable[b.method]),
+            *(s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.beside, s.counters, *self._scratch),
+            *(*out, self._client, self._block),
+        )
+
+    def candidates(self) -> tuple[np.void | None, np.void | None]:
+        """Copies of the client and the block whose evidence is worth weighing now."""
+        found = int(self.state.counters[COUNTER["candidate"]])
+        return self._client[0].copy() if found & 1 else None, self._block[0].copy() if found & 2 else None
+
+
+class JudgedBatch:
+    """One batch on its way through the judge.
+
+    Attributes:
+        slot, flags, incident: one entry a row, filled as far as rows are judged; see `Judged`.
+    """
+
+    def __init__(self, judge: Judge, batch: Batch) -> None:
+        n = len(batch)
+        self.slot, self.flags, self.incident = np.zeros(n, np.int64), np.zeros(n, np.uint8), np.zeros(n, np.int32)
+        self._judge = judge
+        self._call = judge.bind(batch, (self.slot, self.flags, self.incident))
+
+    def rows(self, first: int, last: int) -> Judged:
+        """Judges rows from ``first`` on, up to ``last`` or to the first one whose evidence is worth weighing.
 
         What the caller changes in the state (a conviction, an incident's number) holds from the next row on.
         """
-        n = len(batch)
-        slot, flags, incident = np.zeros(n, np.int64), np.zeros(n, np.uint8), np.zeros(n, np.int32)
-        readable = self._readable[batch.method]
-        s = self.state
-        while first < last:
-            done = JUDGE(
-                first, last, self.floor,
-                batch.time_us, batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name,
-                batch.route, batch.object, batch.number, batch.status, batch.bytes_out, batch.requests, batch.flags,
-                readable,
-                s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.beside, s.counters, self._look, self._blank_client, self._blank_block,
-                slot, flags, incident, self._client, self._block,
-            )  # fmt: skip
-            found = int(s.counters[COUNTER["candidate"]])
-            yield Judged(
-                first,
-                done,
-                slot,
-                flags,
-                incident,
-                self._client[0].copy() if found & 1 else None,
-                self._block[0].copy() if found & 2 else None,
-            )
-            first = done
+        done = self._call(first, last)
+        return Judged(first, done, self.slot, self.flags, self.incident, *self._judge.candidates())

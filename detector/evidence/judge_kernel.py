@@ -216,7 +216,9 @@ def judge(
     while row < last:
         end = min(row + GROUP, last)
         for i in range(row, end):  # touch the index and the objects
-            look[i - row] = index[client[i] & mask] ^ U(objects[np.int64((mix(object_[i], U(route[i])) >> U(32)) & object_buckets) * 4].tag)
+            look[i - row] = index[client[i] & mask] ^ U(
+                objects[np.int64((mix(object_[i], U(route[i])) >> U(32)) & object_buckets) * 4].tag
+            )
         for i in range(row, end):  # touch the clients' slots
             slot = find_client(client[i], index, clients)
             out_slot[i] = slot

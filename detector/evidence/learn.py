@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.evidence.constants import DAY_US
 from detector.evidence.client import Null
+from detector.evidence.constants import DAY_US
 from detector.evidence.likelihood import PRIOR_STRENGTH, fit_strength
 from detector.evidence.volume import fit_tail
 from detector.state.layout import COUNTER, State
@@ -29,11 +29,11 @@ def learn(state: State, before: Null, now_us: int) -> Null:
     Clients with an open incident teach nothing. Over-dispersion is fitted on closed days only.
     """
     clients = state.in_use
-    seen = clients[(clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0)]
+    seen = np.flatnonzero((clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0))
     if not len(seen):
         return before
-    chosen = seen[:: max(1, len(seen) // SAMPLE)]
-    span_days = max((now_us - int(clients["first_us"][: len(clients)].min())) / DAY_US, 1.0 / 24)
+    chosen = clients[seen[:: max(1, len(seen) // SAMPLE)]]
+    span_days = (now_us - int(clients["first_us"].min())) / DAY_US
     reading = chosen[(chosen["reads"][:, 0] + chosen["reads"][:, 1]) > 0]
     tail = fit_tail(np.maximum(distinct_each(reading["registers"]), reading["distinct_before"]))
     return Null(

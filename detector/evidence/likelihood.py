@@ -31,8 +31,8 @@ def log_ratio(
 
     The null is Beta-binomial with mean ``expected / n`` (``expected`` is the sum over the trials of what others show on
     the same route at the same time) and ``a0 + b0 = strength``; the alternative an even mixture of Beta-binomials. If a
-    client's own probability is a draw from the null, ``exp`` of this is a martingale and exceeds ``1 / alpha`` ever with
-    probability at most ``alpha`` (Ville's inequality).
+    client's own probability is a draw from the null, ``exp`` of this is a martingale and exceeds ``1 / alpha`` ever
+    with probability at most ``alpha`` (Ville's inequality).
     """
     if n <= 0:
         return 0.0
@@ -66,4 +66,4 @@ def fit_strength(k: list[float], n: list[float]) -> float:
     error = (sum((p - both) ** 2 for p in products) / (len(products) - 1) / len(products)) ** 0.5
     rho = min(max((both - mean**2) / spread, 1e-3), 0.9)
     upper = min(rho + 1.645 * error / spread, 0.9)
-    return max(1.0 / upper - 1.0, 1.0)
+    return float(max(1.0 / upper - 1.0, 1.0))

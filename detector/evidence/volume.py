@@ -17,8 +17,8 @@ exponent below this would let a handful of equal clients declare everybody else 
 
 
 TRIMMED = 0.01
-"""Largest clients whose size the fit does not look at, at least one: whoever is weighed must not be his own excuse. They
-count as known to be larger than the rest, as in the maximum likelihood estimate of a censored exponential."""
+"""Largest clients whose size the fit does not look at, at least one: whoever is weighed must not be his own excuse.
+They count as known to be larger than the rest, as in the maximum likelihood estimate of a censored exponential."""
 
 
 @dataclass(frozen=True)

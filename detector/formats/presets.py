@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ Format = TextFormat | JsonFormat
 @cache
 def folder() -> Path:
     """Where the presets are: inside the installed package, or ``configs/formats`` of a checkout."""
-    installed = Path(str(resources.files("detector"))) / "formats" / "presets"
+    installed = Path(__file__).parent / "presets"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "configs" / "formats"
 
 

@@ -8,6 +8,7 @@ from detector.formats import jsonlines as j
 from detector.formats import reference as r
 from detector.formats.fields import FIELDS
 from detector.formats.jsonlines import JsonFormat, Key
+from detector.formats.presets import Format
 
 NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 TOKEN = re.compile(rb"[a-z0-9E+.-]*")
@@ -16,6 +17,11 @@ DEPTH = 32
 ABSENT = 1_000  # rank of a key that is there and says nothing
 
 Path = tuple[bytes, ...] | None
+
+
+def parse(format: Format, line: bytes) -> r.Parsed:
+    """Reads one line (without its line end) by any format."""
+    return parse_json(format, line) if isinstance(format, JsonFormat) else r.parse_text(format, line)
 
 
 def parse_json(format: JsonFormat, line: bytes) -> r.Parsed:

@@ -258,7 +258,7 @@ def scan(
         if end - start > MAX_LINE_BYTES:
             reason[i] = TOO_LONG
             continue
-        furthest, outcome, pc = -1, LAYOUT, 0
+        furthest, outcome, pc = -1, LAYOUT, np.int64(0)  # typed: else numba compiles `match` twice
         while pc >= 0:
             scratch[0], scratch[1], scratch[2], scratch[3], scratch[4] = 0, 0, 0, 1, 0
             place, failure = match(buffer, start, end, table, pc, literals, i, scratch, span)

@@ -37,6 +37,7 @@ class Book:
     route_name: Callable[[int], str]
     close_after_us: int
     stories: list[Story] = field(default_factory=list)
+    _open: int = 0
 
     def observe(self, batch: Batch, judged: Judged) -> None:
         """Counts the rows just judged into the stories they belong to."""
@@ -62,11 +63,10 @@ class Book:
             if not isinstance(story, SweepStory):
                 story.support(signal)
             return
-        identity = incident_id(
-            signal.pattern, self.route_name(signal.route), self.state.name(slot), signal.time_us
-        )
+        identity = incident_id(signal.pattern, self.route_name(signal.route), self.state.name(slot), signal.time_us)
         story = Story(len(self.stories) + 1, identity, signal)
         self.stories.append(story)
+        self._open += 1
         client["incident"] = story.number
         before = self.recent.of_client(signal.client, signal.time_us - DAY_US)
         story.add(before)
@@ -83,6 +83,7 @@ class Book:
         identity = incident_id("sweep", self.route_name(signal.route), "many", signal.time_us)
         sweep = SweepStory(len(self.stories) + 1, identity, signal)
         self.stories.append(sweep)
+        self._open += 1
         sweep.wait(self.recent.of_route(signal.route, int(signal.block["begin_us"]) - LOOK_BACK_US))
         sweep.settle(self.state, signal.time_us)
         sweep.name()
@@ -113,6 +114,7 @@ class Book:
 
     def _close(self, story: Story) -> None:
         story.closed = True
+        self._open -= 1
         clients = self.state.in_use
         mine = clients["incident"] == story.number
         clients["raised"][mine] = 0
@@ -122,4 +124,4 @@ class Book:
     @property
     def is_open(self) -> bool:
         """Whether any story may still grow or end."""
-        return any(not story.closed for story in self.stories)
+        return self._open > 0

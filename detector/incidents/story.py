@@ -61,9 +61,7 @@ class Trail:
             value, count = np.unique(reads[name], return_counts=True)
             counter.update(dict(zip(value.tolist(), count.tolist(), strict=True)))
         room = POSITIONS - len(self.positions)
-        self.positions += list(
-            zip(reads["origin"][:room].tolist(), reads["position"][:room].tolist(), strict=True)
-        )
+        self.positions += list(zip(reads["origin"][:room].tolist(), reads["position"][:room].tolist(), strict=True))
         for row in reads[: SAMPLES - len(self.samples)]:
             keys = ("time_us", "route", "number", "status", "bytes_out", "origin", "position")
             self.samples.append({key: int(row[key]) for key in keys})

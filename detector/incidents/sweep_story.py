@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.incidents.recent import READS
 from detector.incidents.story import Member, Story, printable
 from detector.incidents.sweepers import on_the_line, workers
 from detector.state.layout import State
 
-
 PATIENCE_US = 300_000_000
-"""How long a read may wait for its block's line to show: a block of 1,024 ids takes so long at 3.4 requests a second."""
+"""How long a read may wait for its block's line to show: what 1,024 ids take at 3.4 requests a second."""
 
 MOST_WAITING = 1 << 18  # reads kept waiting at once (45 MB)
 

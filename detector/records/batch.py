@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +89,8 @@ class Batch:
         """One batch of several, rows in the order given."""
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate(columns) for columns in zip(*(p.columns() for p in parts), strict=True)))
+        joined: list[Any] = [np.concatenate(c) for c in zip(*(p.columns() for p in parts), strict=True)]
+        return cls(*joined)
 
 
 LAYOUT: tuple[tuple[str, tuple[int, ...]], ...] = (

@@ -40,6 +40,8 @@ INIT1 = np.uint64(0x646F72616E646F6D)
 INIT2 = np.uint64(0x6C7967656E657261)
 INIT3 = np.uint64(0x7465646279746573)
 
+MAX_TEXT = 65_536  # the longest field looked at: a line is no longer
+
 FMIX1 = np.uint64(0xFF51AFD7ED558CCD)  # MurmurHash3 fmix64
 FMIX2 = np.uint64(0xC4CEB9FE1A85EC53)
 
@@ -133,3 +135,13 @@ def mix2(a, b, k0, k1):
     """Keyed hash of two words in their order; never 0."""
     value = permute(permute(a ^ k0) ^ b ^ k1) ^ k0
     return value if value != U0 else U1
+
+
+@inner
+def field(buf, span, line, code):
+    """The (start, end) of a line's field; equal where it is absent, empty or ``-``."""
+    start = np.int64(span[line + 2 * code])
+    size = np.int64(span[line + 2 * code + 1])
+    if size <= 0 or (size == 1 and buf[start] == 45):
+        return start, start
+    return start, start + min(size, MAX_TEXT)

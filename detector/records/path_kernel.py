@@ -36,6 +36,7 @@ NUMBER_TAG = np.uint64(0x6E756D626572)
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 DASHES = (1 << 8) | (1 << 13) | (1 << 18) | (1 << 23)  # RFC 9562
 PAGE_WORD = np.uint64(int.from_bytes(b"page", "little"))
+WEBMANIF = np.uint64(int.from_bytes(b"webmanif", "little"))
 CASE = np.uint64(0x2020202020202020)
 
 
@@ -143,7 +144,7 @@ def suffix_start(buf, start, end, bits):
 def is_static(buf, start, end, suffixes):
     """Whether a suffix, letters in either case, is that of an asset (`shape.static_table`)."""
     if end - start > 7:
-        return end - start == 11 and (load8(buf, start) | CASE) == np.uint64(0x6966696E616D6277)
+        return end - start == 11 and (load8(buf, start) | CASE) == WEBMANIF
     text = U0
     for i in range(start, end):
         text |= np.uint64(np.int64(buf[i]) | 32) << np.uint64((i - start) << 3)
@@ -217,12 +218,12 @@ def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
             flags |= kind
             at += 1
         last = at
-        while at < end and buf[at] != 47:
-            if buf[at] != 59 and bits[buf[at]] & stops:
-                end = at
-            at += 1
-        if end > at or last == at:
-            at += 1
+        if at < end and buf[at] == 59:
+            while at < end and buf[at] != 47 and (buf[at] == 59 or bits[buf[at]] & stops == 0):
+                at += 1
+        if at < end and buf[at] != 47:
+            end = at
+        at += 1
         if last == first or (last == first + 1 and buf[first] == 46):
             continue
         token, value, kind, number = segment(buf, first, last, flags & LOOKS, bits, memo, k0, k1)
@@ -238,4 +239,28 @@ def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
         work[row + 2] = kind
         work[row + 3] = number
         depth += 1
-    return depth, end
+    while at < end and (buf[at] == 47 or buf[at] == 59 or bits[buf[at]] & stops == 0):
+        at += 1
+    return depth, min(at, end)
+
+
+@plain
+def decode(buf, start, end, out, at, hexes, kept):
+    """Percent-decodes a span to ``out`` from ``at`` on, but for bytes with a class in ``kept``; returns the end there.
+
+    Delimiters stay encoded, so that an encoded one never splits.
+    """
+    bits, delimiters = kept
+    i = start
+    while i < end:
+        byte = np.int64(buf[i])
+        if byte == 37 and i + 2 < end:
+            high = np.int64(hexes[buf[i + 1]])
+            low = np.int64(hexes[buf[i + 2]])
+            if high < 16 and low < 16 and np.int64(bits[high * 16 + low]) & delimiters == 0:
+                byte = high * 16 + low
+                i += 2
+        out[at] = byte
+        at += 1
+        i += 1
+    return at

@@ -21,27 +21,39 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from detector.compiled import Array, Kernel
+from detector.compiled import Array, Kernel, Scalar
 from detector.records.batch import KINDS, Batch
 from detector.records.identity import Identity, IdentityCounts
 from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.routes import PLAIN_FACTOR, SLUG_AFTER
-from detector.records.shape import byte_classes, key_table, method_words, static_table
+from detector.records.shape import byte_classes, hex_values, key_table, method_words, small_letters, static_table
 from detector.records.texts import Texts
 
 SCRATCH_BYTES = 131_072  # a path and a query, decoded: a line is at most 64 KiB
 PRIVATE_ADDRESSES = 64
+MEMO_WORDS = 1_280  # 512 words below eight bytes and their hashes, 128 query keys and their classes
+WORK_WORDS = 96  # 8 segments and as many ids of six numbers each
 
-_U1, _U8, _I8 = Array("u1"), Array("u8"), Array("i8")
-_RESOLVE = Kernel(
-    "detector.records.resolve_kernel:resolve",
+_U1, _U8, _I4, _I8 = Array("u1"), Array("u8"), Array("i4"), Array("i8")
+_LINES = [_U1, _I4, Scalar("i8"), _I8]  # buffer, spans, numbers a line, lines
+WHO = Kernel(
+    "detector.records.who_kernel:who",
     [
-        *(_U1, Array("i4", 3), _I8, Array("u2"), _U8, _U1, Array("u8", 2)),  # buffer ... trusted
-        *(_U1, Array("u8", 2), _U8, _U8, _U1, Array("i8", 2)),  # tables of `shape`, scratch, work
-        *(_U8, Array("u1", 2), _U1, _U8, Array("i4", 2), _I8),  # texts
-        *(_I8, Array("u8", 2), _I8),  # tallies
-        *(_U8, _U8, Array("u4"), _U8, _U1, Array("u1", 2)),  # client ... name
-        *(Array("u8", 2), Array("u8", 2), _U1, _U8, _I8, _U1),  # tokens ... flags
+        *_LINES,
+        *(_U8, _U1, Array("u8", 2)),  # key, ladder, proxies
+        *(Array("u2"), _U1, _U1, _U1),  # tables of `shape`, scratch
+        *(_I8, _U8, _I8),  # tallies
+        *(_U8, _U8, Array("u4"), _U8, _U1, _U1),  # client, source, network, agent, kind, name
+    ],
+)
+WHAT = Kernel(
+    "detector.records.what_kernel:what",
+    [
+        *_LINES,
+        *(Array("u2"), _U8),  # status, key
+        *(Array("u2"), _U1, _U1, _U8, _U8, _U8, _U8, _U1, _I8),  # tables of `shape`, memo, scratch, work
+        *(_U8, _U1, _U1, _U8, _I4, _I8),  # texts
+        *(_U8, _U8, _U1, _U8, _I8, _U1),  # tokens, slug, method, object, number, flags
     ],
 )
 
@@ -82,15 +94,19 @@ class Resolver:
     ) -> None:
         identity = identity or Identity()
         self.texts = Texts(PLAIN_FACTOR * slug_after)
-        self._who = (key.words(), identity.rungs(), identity.networks())
-        self._tables = (byte_classes(), key_table(), static_table(), method_words())
-        self._scratch = (np.zeros(SCRATCH_BYTES, np.uint8), np.zeros((16, 6), np.int64))
+        self._key = key.words()
+        self._identity = (identity.rungs(), identity.networks())
+        self._glyphs = (byte_classes(), small_letters(), hex_values())
+        self._words = (key_table(), static_table(), method_words(), np.zeros(MEMO_WORDS, np.uint64))
+        self._scratch = np.zeros(SCRATCH_BYTES, np.uint8)
+        self._work = np.zeros(WORK_WORDS, np.int64)
         self._counters = np.zeros(16, np.int64)
-        self._private = (np.zeros((PRIVATE_ADDRESSES, 2), np.uint64), np.zeros(PRIVATE_ADDRESSES, np.int64))
+        self._private = (np.zeros(2 * PRIVATE_ADDRESSES, np.uint64), np.zeros(PRIVATE_ADDRESSES, np.int64))
 
     def load(self) -> None:
-        """Loads or compiles the kernel ahead of the first chunk."""
-        _RESOLVE.load()
+        """Loads or compiles the kernels ahead of the first chunk."""
+        WHO.load()
+        WHAT.load()
 
     def resolve(self, chunk: Lines, fields: Scanned) -> Batch:
         """One row for each line with reason 0, in line order; `route` is left 0."""
@@ -105,18 +121,23 @@ class Resolver:
         batch.position[:] = chunk.positions[pick]
         batch.origin[:] = chunk.origin
         batch.requests[:] = 1
-        _RESOLVE(
-            *(chunk.buffer, fields.span, rows, batch.status, *self._who),
-            *(*self._tables, *self._scratch, *self.texts.arrays(), self._counters, *self._private),
-            *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name),
-            *(batch.tokens, batch.slug, batch.method, batch.object, batch.number, batch.flags),
+        lines = (chunk.buffer, fields.span.reshape(-1), 2 * fields.span.shape[1], rows)
+        WHO(
+            *(*lines, self._key, *self._identity, *self._glyphs, self._scratch, self._counters, *self._private),
+            *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name.reshape(-1)),
+        )
+        WHAT(
+            *(*lines, batch.status, self._key, *self._glyphs, *self._words, self._scratch, self._work),
+            *self.texts.arrays(),
+            *(batch.tokens.reshape(-1), batch.slug.reshape(-1)),
+            *(batch.method, batch.object, batch.number, batch.flags),
         )
         return batch
 
     def counts(self) -> IdentityCounts:
         """What was seen of identities so far."""
         words, rows = self._private
-        seen = {_address(int(hi), int(lo)): int(n) for (hi, lo), n in zip(words, rows, strict=True) if n}
+        seen = {_address(int(words[2 * i]), int(words[2 * i + 1])): int(n) for i, n in enumerate(rows) if n}
         kinds = [int(n) for n in self._counters[: len(KINDS)]]
         return IdentityCounts(kinds, *(int(n) for n in self._counters[6:9]), private=seen)
 

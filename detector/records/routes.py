@@ -37,7 +37,7 @@ OTHER = MAX_ROUTES
 _RECORD, _LIST, _ASSET = 1, 2, 4
 
 _U1, _U4, _U8, _I4, _I8 = Array("u1"), Array("u4"), Array("u8"), Array("i4"), Array("i8")
-_ASSIGN = Kernel(
+ASSIGN = Kernel(
     "detector.records.routes_kernel:assign",
     [
         *(Array("u8", 2), Array("u8", 2), _U1, Array("u2"), _U8, _I8, _U1, _U4, _U8),  # columns, key
@@ -84,11 +84,11 @@ class Routes:
 
     def load(self) -> None:
         """Loads or compiles the kernel ahead of the first batch."""
-        _ASSIGN.load()
+        ASSIGN.load()
 
     def assign(self, batch: Batch) -> None:
         """Fills ``route``, and folds slugs into ``object``, ``number`` and ``flags``; rows must come in log order."""
-        _ASSIGN(
+        ASSIGN(
             *(batch.tokens, batch.slug, batch.method, batch.status, batch.object, batch.number, batch.flags),
             *(batch.route, self._key, *self._tree, *self._table),
         )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from detector.compiled import njit
 
-from .hash_kernel import mix2
+from .hash_kernel import U0, U1, inner, mix2
 
 SLUG, PAGE, STATIC, MISSING, QUERY, QUERY_PAGE = 8, 9, 10, 11, 12, 13
 F_PAGED, F_NAMED, F_MISS = 2, 4, 8
@@ -17,8 +16,6 @@ RECORD, LIST, ASSET = 1, 2, 4  # flags of a route
 NODES, ROUTES = 0, 1  # places in `sizes`; 2 and 3: the limits for odd and plain literals
 MAX_FIXED = 64  # classes, suffixes and query keys below one node
 
-U0 = np.uint64(0)
-U1 = np.uint64(1)
 U4 = np.uint64(4)
 U15 = np.uint64(15)
 U16 = np.uint64(16)
@@ -28,7 +25,7 @@ FACTOR = np.uint64(0x9E3779B97F4A7C15)
 EDGE_SHIFT = np.uint64(49)  # 64 - log2(routes.EDGE_SLOTS)
 
 
-@njit
+@inner
 def find(trie, node, token):
     """The child of a node by its token, or -1 - the free place in the table."""
     tokens, nodes, children = trie[0], trie[1], trie[2]
@@ -40,7 +37,7 @@ def find(trie, node, token):
     return -1 - slot
 
 
-@njit
+@inner
 def add(trie, node, token, place, column):
     """A new child in the free place ``place`` stands for; -1 where there is no room."""
     tokens, nodes, children, parents, names, counts, _, _, sizes = trie
@@ -58,7 +55,7 @@ def add(trie, node, token, place, column):
     return child
 
 
-@njit
+@inner
 def fixed(trie, node, token, served):
     """The child for a class; -1 where the tree is full.
 
@@ -75,14 +72,14 @@ def fixed(trie, node, token, served):
     return child if child >= 0 else add(trie, node, bare, child, FIXED)
 
 
-@njit
+@inner
 def slug_token(token):
     """The class {slug} with a literal's suffix."""
     suffix = token & SUFFIX_MASK
     return np.uint64(SLUG) | suffix | U32 if suffix != U0 else np.uint64(SLUG)
 
 
-@njit
+@inner
 def literal(trie, node, token, served):
     """One step along a literal: (child or -1, 1 = it is a {slug}, 2 = it ends in {missing})."""
     counts, states, sizes = trie[5], trie[6], trie[8]
@@ -103,7 +100,7 @@ def literal(trie, node, token, served):
     return fixed(trie, node, np.uint64(MISSING), served), 2
 
 
-@njit
+@inner
 def step(trie, node, token, served):
     """One step along any token: (child or -1, 0 plain, 1 = {slug}, 2 = {missing})."""
     if token >= U16 and token & U15 == U0:
@@ -116,7 +113,7 @@ def step(trie, node, token, served):
     return fixed(trie, node, np.uint64(MISSING), served), 2
 
 
-@njit
+@inner
 def describe(trie, node):
     """The flags of a route that ends in a node."""
     parents, names = trie[3], trie[4]
@@ -133,7 +130,7 @@ def describe(trie, node):
     return flags
 
 
-@njit
+@inner
 def route_of(trie, table, node, method):
     """The route of a node and a method, a new one where there is none yet; the last number where there is no room."""
     by_node, sizes = trie[7], trie[8]

@@ -116,8 +116,8 @@ NO_KEY = 255  # in the key table: known, and not an id
 
 # What a byte can be, added up over a segment. The first eight tell what a segment is made of.
 DIGIT, HEX_LETTER, LETTER, SEPARATOR, DOT, PERCENT, OTHER_BYTE = 1, 2, 4, 8, 16, 32, 64
-PATH_END = 128  # / ; ? # and %: a segment ends here, or must be decoded first
-QUERY_END = 256  # = & # and %
+PATH_END = 128  # / ; ? #
+QUERY_END = 256  # = & #
 IN_NAME = 512  # printable ASCII but the backslash
 IN_TEMPLATE = 1024  # of these, what means nothing in the name of a route
 FILLER = 2048  # what people put between the digits of a phone number
@@ -137,8 +137,8 @@ def byte_classes() -> npt.NDArray[np.uint16]:
         table[list(text)] = code
     printable = bytes(set(range(0x20, 0x7F)) - {0x5C})
     for text, code in (
-        (b"/;?#%", PATH_END),
-        (b"=&#%", QUERY_END),
+        (b"/;?#", PATH_END),
+        (b"=&#", QUERY_END),
         (printable, IN_NAME),
         (bytes(set(printable) - set(b' "/?{}')), IN_TEMPLATE),
         (b" -.()", FILLER),
@@ -187,7 +187,7 @@ def static_table() -> npt.NDArray[np.uint64]:
 
 
 def key_table() -> npt.NDArray[np.uint64]:
-    """uint64 (KEY_SLOTS, 3): packed lower-case query key in two words, and the class its value is printed as."""
+    """uint64 (KEY_SLOTS * 3,): packed lower-case query key in two words, and the class its value is printed as."""
     table = np.zeros((KEY_SLOTS, 3), np.uint64)
     for keys, kind in (
         (ID_KEYS, NUMBER),
@@ -203,7 +203,7 @@ def key_table() -> npt.NDArray[np.uint64]:
             while table[slot, 2]:
                 slot = (slot + 1) % KEY_SLOTS
             table[slot] = low, high, kind
-    return table
+    return table.reshape(-1)
 
 
 def _slot(word: int, slots: int) -> int:

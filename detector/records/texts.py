@@ -30,18 +30,18 @@ class Texts:
 
     Attributes:
         keys: uint64 (TEXT_SLOTS,), tokens, open addressing, 0 = free.
-        texts: uint8 (TEXT_SLOTS, NAME_BYTES), printable ASCII, zero padded.
+        texts: uint8 (TEXT_SLOTS * NAME_BYTES,), printable ASCII, zero padded.
         forms: uint8 (TEXT_SLOTS,), of a query key the class its value is printed as.
-        parents: uint64 (PARENT_SLOTS,); counts: int32 (PARENT_SLOTS, 2).
+        parents: uint64 (PARENT_SLOTS,); counts: int32 (PARENT_SLOTS * 2,), odd texts at even places.
         sizes: int64 (4,): texts, parents, suffixes, ``per_parent``.
     """
 
     def __init__(self, per_parent: int) -> None:
         self.keys = np.zeros(TEXT_SLOTS, np.uint64)
-        self.texts = np.zeros((TEXT_SLOTS, NAME_BYTES), np.uint8)
+        self.texts = np.zeros(TEXT_SLOTS * NAME_BYTES, np.uint8)
         self.forms = np.zeros(TEXT_SLOTS, np.uint8)
         self.parents = np.zeros(PARENT_SLOTS, np.uint64)
-        self.counts = np.zeros((PARENT_SLOTS, 2), np.int32)
+        self.counts = np.zeros(PARENT_SLOTS * 2, np.int32)
         self.sizes = np.array([0, 0, 0, per_parent], np.int64)
 
     def __len__(self) -> int:
@@ -54,7 +54,9 @@ class Texts:
     def text(self, token: int) -> str:
         """The text of a hashed token; where none was kept, ``~`` and eight hex digits of the token."""
         slot = self._slot(token)
-        return f"~{token >> 32:08x}" if slot < 0 else bytes(self.texts[slot]).rstrip(b"\0").decode("ascii")
+        if slot < 0:
+            return f"~{token >> 32:08x}"
+        return bytes(self.texts[slot * NAME_BYTES : (slot + 1) * NAME_BYTES]).rstrip(b"\0").decode("ascii")
 
     def form(self, token: int) -> int:
         """The class in which a query key's value is printed; 0 where the key is not known."""

@@ -22,4 +22,5 @@ def distinct_each(registers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     estimate = _BIAS[m] * m * m / total
     zeros = np.sum(registers == 0, axis=1)
     small = (estimate <= 2.5 * m) & (zeros > 0)
-    return np.where(small, m * np.log(m / np.maximum(zeros, 1)), estimate)
+    result: npt.NDArray[np.float64] = np.where(small, m * np.log(m / np.maximum(zeros, 1)), estimate)
+    return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from detector.compiled import njit
 from detector.state.layout import COUNTER, REGISTERS, WAYS
 

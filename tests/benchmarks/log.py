@@ -29,13 +29,12 @@ SLICE_ROWS = 1_000_000  # rows made at a time
 
 # Requests of an API with a web page in front, and how many of a hundred each is (judgement): records by number, lists
 # by page, static assets, and what has neither.
-SHARES = {
-    **{"item": 24, "user": 12, "order": 12, "reviews": 8, "photo": 6, "api_item": 6},
-    **{"items": 8, "orders": 4},
-    **{"css": 3, "js": 3, "logo": 3, "thumb": 4},
-    **{"home": 3, "search": 2, "status": 2},
-}
-OWN = ("user", "order")  # records a client reads of itself
+SHARES = (
+    *(("item", 24), ("user", 12), ("order", 12), ("reviews", 8), ("photo", 6), ("api_item", 6)),
+    *(("items", 8), ("orders", 4)),
+    *(("css", 3), ("js", 3), ("logo", 3), ("thumb", 4)),
+    *(("home", 3), ("search", 2), ("status", 2)),
+)
 LISTS = ("items", "orders")
 CHOSEN = ("item", "reviews", "photo", "api_item", "thumb")  # records everybody chooses from
 OWN_ORDERS = 10
@@ -68,8 +67,8 @@ def people(rng: np.random.Generator, actors: Actors) -> Crowd:
 def ordinary(rng: np.random.Generator, crowd: Crowd, start_us: int, end_us: int, count: int) -> Traffic:
     """``count`` requests of the ordinary clients in [start_us, end_us), unordered."""
     client = Popularity(CLIENTS, ACTIVITY).draw(rng, count) - 1
-    shares = np.array(list(SHARES.values()), np.float64)
-    form = rng.choice(np.array([CODE[name] for name in SHARES]), count, p=shares / shares.sum())
+    share = np.array([share for _, share in SHARES]) / 100
+    form = rng.choice(np.array([CODE[name] for name, _ in SHARES]), count, p=share)
     number = np.full(count, -1, np.int64)
     chosen = np.isin(form, [CODE[name] for name in CHOSEN])
     number[chosen] = Popularity(IDS, POPULARITY).draw(rng, int(chosen.sum()))
@@ -103,9 +102,7 @@ def sweep(rng: np.random.Generator, crowd: Crowd, lines: int) -> Traffic:
     return _run(rng, count, SWEEP_HOUR, SWEEP_RATE, "contact", SWEEP_FIRST, rng.choice(crowd.sweepers, count))
 
 
-def _run(
-    rng: np.random.Generator, count: int, hour: int, rate: float, form: str, first: int, actor: Ints
-) -> Traffic:
+def _run(rng: np.random.Generator, count: int, hour: int, rate: float, form: str, first: int, actor: Ints) -> Traffic:
     time_us = START_US + hour * 3_600_000_000 + np.cumsum(rng.exponential(1e6 / rate, count)).astype(np.int64)
     forms = np.full(count, CODE[form])
     status = np.full(count, RETURNED)

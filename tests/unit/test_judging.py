@@ -181,8 +181,9 @@ def test_a_flood_of_clients_stays_in_fixed_memory_and_the_walker_stays_counted()
     line = pipeline()
     rng = np.random.default_rng(9)
     for part in range(16):
-        flood = batch_of(part * 100 + np.arange(16_000) / 160, 10_000 + part * 16_000 + np.arange(16_000), rng.integers(0, 10**7, 16_000))
-        walker = batch_of(part * 100 + np.arange(100), np.full(100, 1), 10**8 + part * 100 + np.arange(100))
+        begin, first = part * 100, 10_000 + part * 16_000
+        flood = batch_of(begin + np.arange(16_000) / 160, first + np.arange(16_000), rng.integers(0, 10**7, 16_000))
+        walker = batch_of(begin + np.arange(100), np.full(100, 1), 10**8 + begin + np.arange(100))
         both = Batch.concatenate([flood, walker])
         line.take(both.take(np.lexsort((both.client, both.time_us))))
     line.finish()
@@ -197,5 +198,3 @@ def test_sketch_in_kernel_and_in_numpy_agree() -> None:
     line = pipeline()
     line.take(batch_of(np.arange(3000) / 10, np.zeros(3000), rng.permutation(10**6)[:3000]))
     assert abs(distinct(line.state.clients[0]["registers"]) - 3000) < 4 * 0.13 * 3000
-
-

@@ -13,7 +13,7 @@ def _records_until(threshold: float, mean: float, strength: float) -> int:
 
 
 def test_published_speed_is_met() -> None:
-    """A reader of nothing but cold records is proven in about the published 40 and 49 reads (nulls .15/.1, .043/.15)."""
+    """A reader of nothing but cold records is proven in about the published 40 and 49 reads."""
     assert _records_until(17.1, 0.15, 9.0) <= 45
     assert _records_until(17.1, 0.043, 1 / 0.15 - 1) <= 55
 
