@@ -67,10 +67,10 @@ $(VENV)/bootstrap.stamp: .ci/bootstrap.txt
 	@touch $@
 
 $(VENV)/runtime.stamp: $(VENV)/bootstrap.stamp .ci/requirements.txt pyproject.toml
-	$(UV) pip install -q --require-hashes -r .ci/requirements.txt
+	$(UV) pip install -q --compile-bytecode --require-hashes -r .ci/requirements.txt
 	$(UV) pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/runtime.stamp .ci/requirements-dev.txt
-	$(UV) pip install -q --require-hashes -r .ci/requirements-dev.txt
+	$(UV) pip install -q --compile-bytecode --require-hashes -r .ci/requirements-dev.txt
 	@touch $@

@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from detector import __version__, clock
+from detector.compiled import prepare
 from detector.config import Config, ReplaySettings
 from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
 from detector.engines.coverage import Coverage
@@ -22,12 +23,20 @@ from detector.errors import SinkError
 from detector.incidents.incident import Incident
 from detector.incidents.render import case, incidents
 from detector.pipeline import Pipeline, Rules
+from detector.records.declared import Declared
 from detector.records.identity import Identity, identity_report
 from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.resolve import Resolver
 from detector.records.routes import Routes
 from detector.state.layout import Sizes
 
+KERNELS = (  # of a plain replay, the slowest to compile first
+    "detector.records.resolve:WHAT",
+    "detector.formats.text:SCAN",
+    "detector.records.resolve:WHO",
+    "detector.evidence.judge:JUDGE",
+    "detector.records.routes:ASSIGN",
+)
 PROGRESS_EVERY = 8  # batches between two reports of progress
 FILES_NAMED = 5  # whose formats are told; a folder has hundreds
 
@@ -80,6 +89,7 @@ def replay(
     """
     config = settings.config
     noticed_at = clock.wall().isoformat()
+    prepare(KERNELS)
     resolver, routes = make_resolver(config)
     reader = Reader(paths, read_settings(settings), resolver)
     pipeline = Pipeline(rules(config), sizes(config), routes)
@@ -110,7 +120,11 @@ def make_resolver(config: Config) -> tuple[Resolver, Routes]:
     identity = Identity(ladder=config.identity.ladder, trusted_proxies=config.identity.trusted_proxies)
     key = HashKey.from_file(config.state.key_file) if config.state.key_file else REPLAY_KEY
     slug_after = config.routes.slug_after
-    resolver = Resolver(identity, key, slug_after)
+    declared = Declared(
+        [account for partner in config.partners for account in partner.match.accounts],
+        [network for partner in config.partners for network in partner.match.networks],
+    )
+    resolver = Resolver(identity, key, slug_after, declared)
     return resolver, Routes(resolver.texts, key, slug_after)
 
 

@@ -24,7 +24,7 @@ from detector.evidence.constants import (
     REACH,
     RUN,
 )
-from detector.records.batch import MISS, NAME_BYTES, PAGED, STATIC
+from detector.records.batch import DECLARED, MISS, NAME_BYTES, PAGED, STATIC
 from detector.state.layout import COUNTER
 from detector.state.tables_kernel import (
     COLD,
@@ -43,7 +43,6 @@ U = np.uint64
 CANDIDATE = COUNTER["candidate"]
 DECLARED_COUNT = COUNTER["declared"]
 JUDGED = COUNTER["judged"]
-DECLARED = 16
 READ_BIT, COLD_BIT, OWN_BIT = 1, 2, 4
 
 

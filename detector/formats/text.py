@@ -16,7 +16,7 @@ from detector.formats.variables import FREE
 if TYPE_CHECKING:
     from detector.sources.chunk import Chunk
 
-_SCAN = Kernel(
+SCAN = Kernel(
     "detector.formats.text_kernel:scan",
     [
         Array("u1"),  # buffer
@@ -66,7 +66,7 @@ class TextFormat:
     ) -> Fields:
         """:meth:`scan` for a bare buffer: uint8 (size,), int64 (n,), int64 (n,)."""
         out = Fields.empty(len(starts))
-        _SCAN(
+        SCAN(
             buffer,
             starts,
             lengths,

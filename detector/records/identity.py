@@ -51,7 +51,7 @@ class Identity:
 
     def networks(self) -> npt.NDArray[np.uint64]:
         """uint64 (n, 4): network and mask of each proxy, two words each, IPv4 inside ``::ffff:0:0/96``."""
-        rows = [_words(text) for text in self.trusted_proxies]
+        rows = [network_words(ipaddress.ip_network(text, strict=False)) for text in self.trusted_proxies]
         return np.array(rows, np.uint64).reshape(len(rows), 4)
 
 
@@ -81,8 +81,8 @@ def proxy_problems(networks: Sequence[str]) -> list[str]:
     return problems
 
 
-def _words(text: str) -> tuple[int, int, int, int]:
-    network = ipaddress.ip_network(text, strict=False)
+def network_words(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> tuple[int, int, int, int]:
+    """Network and mask in two words each, IPv4 inside ``::ffff:0:0/96``."""
     start, length = int(network.network_address), network.prefixlen
     if network.version == 4:
         start, length = start | 0xFFFF << 32, length + 96

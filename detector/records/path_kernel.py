@@ -195,7 +195,7 @@ def segment(buf, start, end, flags, bits, memo, k0, k1):
     return token, value, 0, -1
 
 
-@plain
+@inner
 def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
     """The path's segments into tokens and values from ``base`` on, and into the work table.
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Kernel, Scalar
 from detector.records.batch import KINDS, Batch
+from detector.records.declared import Declared
 from detector.records.identity import Identity, IdentityCounts
 from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.routes import PLAIN_FACTOR, SLUG_AFTER
@@ -35,7 +36,7 @@ MEMO_WORDS = 1_280  # 512 words below eight bytes and their hashes, 128 query ke
 WORK_WORDS = 96  # 8 segments and as many ids of six numbers each
 
 _U1, _U8, _I4, _I8 = Array("u1"), Array("u8"), Array("i4"), Array("i8")
-_LINES = [_U1, _I4, Scalar("i8"), _I8]  # buffer, spans, numbers a line, lines
+_LINES: list[Array | Scalar] = [_U1, _I4, Scalar("i8"), _I8]  # buffer, spans, numbers a line, lines
 WHO = Kernel(
     "detector.records.who_kernel:who",
     [
@@ -44,6 +45,7 @@ WHO = Kernel(
         *(Array("u2"), _U1, _U1, _U1),  # tables of `shape`, scratch
         *(_I8, _U8, _I8),  # tallies
         *(_U8, _U8, Array("u4"), _U8, _U1, _U1),  # client, source, network, agent, kind, name
+        *(Array("u8", 2), _U1),  # declared networks, found in them
     ],
 )
 WHAT = Kernel(
@@ -84,15 +86,21 @@ class Resolver:
         identity: how clients are told apart.
         key: under which identities and ids are hashed.
         slug_after: as in `Routes`, which must be given the same; it bounds the texts kept.
+        declared: partners and crawlers whose rows get the flag DECLARED.
 
     Attributes:
         texts: what the literals in tokens are called; `Routes` names routes with it.
     """
 
     def __init__(
-        self, identity: Identity | None = None, key: HashKey = REPLAY_KEY, slug_after: int = SLUG_AFTER
+        self,
+        identity: Identity | None = None,
+        key: HashKey = REPLAY_KEY,
+        slug_after: int = SLUG_AFTER,
+        declared: Declared | None = None,
     ) -> None:
         identity = identity or Identity()
+        self._declared = declared or Declared()
         self.texts = Texts(PLAIN_FACTOR * slug_after)
         self._key = key.words()
         self._identity = (identity.rungs(), identity.networks())
@@ -121,10 +129,12 @@ class Resolver:
         batch.position[:] = chunk.positions[pick]
         batch.origin[:] = chunk.origin
         batch.requests[:] = 1
+        declared = np.zeros(len(rows), np.uint8)
         lines = (chunk.buffer, fields.span.reshape(-1), 2 * fields.span.shape[1], rows)
         WHO(
             *(*lines, self._key, *self._identity, *self._glyphs, self._scratch, self._counters, *self._private),
             *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name.reshape(-1)),
+            *(self._declared.networks, declared),
         )
         WHAT(
             *(*lines, batch.status, self._key, *self._glyphs, *self._words, self._scratch, self._work),
@@ -132,6 +142,7 @@ class Resolver:
             *(batch.tokens.reshape(-1), batch.slug.reshape(-1)),
             *(batch.method, batch.object, batch.number, batch.flags),
         )
+        self._declared.mark(batch, declared)
         return batch
 
     def counts(self) -> IdentityCounts:
@@ -139,7 +150,8 @@ class Resolver:
         words, rows = self._private
         seen = {_address(int(words[2 * i]), int(words[2 * i + 1])): int(n) for i, n in enumerate(rows) if n}
         kinds = [int(n) for n in self._counters[: len(KINDS)]]
-        return IdentityCounts(kinds, *(int(n) for n in self._counters[6:9]), private=seen)
+        private, forwarded, invalid = (int(n) for n in self._counters[6:9])
+        return IdentityCounts(kinds, private, forwarded, invalid, seen)
 
 
 def _address(hi: int, lo: int) -> str:

@@ -60,7 +60,7 @@ def find_method(buf, words, methods):
 
 @plain
 def path_start(buf, start, end):
-    """Where the path begins that has no slash in front: behind scheme and authority of the absolute form, or at once."""
+    """Where the path begins that has no slash in front: behind scheme and authority, or at once."""
     for i in range(start, min(end - 2, start + 8)):
         if buf[i] == 58 and buf[i + 1] == 47 and buf[i + 2] == 47:
             at = i + 3
@@ -71,13 +71,8 @@ def path_start(buf, start, end):
 
 
 @plain
-def read_encoded(buf, target, query, keys, tools, glyphs, scratch, out, base, key):
-    """`split` and `find_ids` of a request with percent signs, decoded into ``scratch``: (segments, ids)."""
-    bits = tools[0]
-    for d in range(base, base + DEPTH):
-        out[0][d] = U0
-        out[1][d] = U0
-    hexes = glyphs[2]
+def decode_parts(buf, target, query, scratch, bits, hexes):
+    """Path and query, decoded, one behind the other in ``scratch``: (end of the path, end of the query)."""
     end = target[0]
     while end < target[1] and buf[end] != 63 and buf[end] != 35:
         end += 1
@@ -87,10 +82,15 @@ def read_encoded(buf, target, query, keys, tools, glyphs, scratch, out, base, ke
     last = query[0]
     while last < query[1] and buf[last] != 35:
         last += 1
-    last = decode(buf, query[0], last, scratch, stop, hexes, (bits, QUERY_STOPS))
-    count = find_ids(scratch, stop, last, QUERY_END, keys, tools, glyphs[1])
-    depth, _ = split(scratch, N0, stop, SLOTS - count, PATH_END, tools, out, base, key[0], key[1])
-    return depth, count
+    return stop, decode(buf, query[0], last, scratch, stop, hexes, (bits, QUERY_STOPS))
+
+
+@plain
+def clear(tokens, slug, base):
+    """Makes a row of tokens and values empty again."""
+    for d in range(base, base + DEPTH):
+        tokens[d] = U0
+        slug[d] = U0
 
 
 @inner
@@ -170,51 +170,60 @@ def keep_texts(buf, tables, tools, tokens, base, parts, answered):
         intern_query(tables, buf, chain, tokens, base + depth + q, (work[row + 4], work[row + 5], work[row + 2]), bits)
 
 
-@plain
-def make_static(tokens, slug, base):
-    """Turns the tokens of an asset into the class {static} alone."""
-    for d in range(base, base + DEPTH):
-        tokens[d] = U0
-        slug[d] = U0
-    tokens[base] = np.uint64(C_STATIC)
+@inner
+def all_known(tables, tokens, base, places):
+    """Whether the texts of all tokens of a row are kept."""
+    known = True
+    for d in range(base, base + places):
+        known = known and is_known(tables, tokens[d])
+    return known
 
 
 def what(
     buf, span, fields, rows, status, key, bits, small, hexes, keys, suffixes, methods, memo, scratch, work,
     text_keys, texts, text_forms, parents, parent_counts, sizes, tokens, slug, method, objects, numbers, flags,
 ):  # fmt: skip
-    """Fills the columns of what was asked for in the lines named by ``rows``; they come zeroed. Returns their number."""
+    """Fills what was asked for in the lines named by ``rows``; the columns come zeroed. Returns how many there are."""
     tools = (bits, memo, work)
-    glyphs = (bits, small, hexes)
     tables = (text_keys, texts, text_forms, parents, parent_counts, sizes)
-    out = (tokens, slug)
     for row in range(rows.size):
         line = rows[row] * fields
         base = row * DEPTH
         code = np.int64(status[row])
         missed = 400 <= code < 500 and code != 401 and code != 403 and code != 429
-        method[row] = find_method(buf, field(buf, span, line, METHOD), methods)
-        start, end = field(buf, span, line, TARGET)
-        query = field(buf, span, line, QUERY)
-        if start < end and buf[start] != 47:
-            start = path_start(buf, start, end)
-        depth, stop = split(buf, start, end, SLOTS, PATH_STOPS, tools, out, base, key[0], key[1])
-        encoded = stop < end and buf[stop] == 37
-        count = 0
-        if stop < end and buf[stop] == 63:
-            query = (stop + 1, end)
-        if query[0] < query[1] and not encoded:
-            count = find_ids(buf, query[0], query[1], QUERY_STOPS, keys, tools, small)
-            encoded = count < 0
-        if encoded or depth + count > DEPTH:
-            depth, count = read_encoded(buf, (start, end), query, keys, tools, glyphs, scratch, out, base, key)
-            encoded = True
-        text = scratch if encoded else buf
         flags[row] = F_MISS if missed else 0
+        method[row] = find_method(buf, field(buf, span, line, METHOD), methods)
+        target = field(buf, span, line, TARGET)
+        if target[0] < target[1] and buf[target[0]] != 47:
+            target = (path_start(buf, target[0], target[1]), target[1])
+        query = field(buf, span, line, QUERY)
+        query = (query[0] + (query[0] < query[1] and buf[query[0]] == 63), query[1])
+        path = target
+        text, path_stops, query_stops, slots = buf, PATH_STOPS, QUERY_STOPS, SLOTS
+        while True:  # again where it must be decoded, and again where path and query together have too many parts
+            depth, stop = split(text, path[0], path[1], slots, path_stops, tools, (tokens, slug), base, key[0], key[1])
+            raw = path_stops & PERCENT
+            encoded = raw and stop < path[1] and text[stop] == 37
+            if stop < path[1] and text[stop] == 63:
+                query = (stop + 1, path[1])
+            count = 0
+            if query[0] < query[1] and not encoded:
+                count = find_ids(text, query[0], query[1], query_stops, keys, tools, small)
+                encoded = count < 0
+            if encoded:
+                stop, last = decode_parts(buf, target, query, scratch, bits, hexes)
+                path, query = (N0, stop), (stop, last)
+                text, path_stops, query_stops = scratch, PATH_END, QUERY_END
+            elif depth + count > DEPTH:
+                slots = SLOTS - count
+            else:
+                break
+            clear(tokens, slug, base)
         if depth > 0 and tokens[base + depth - 1] & SUFFIX_MASK:
-            last = (depth - 1) * COLUMNS
-            if is_static(text, suffix_start(text, work[last], work[last + 1], bits), work[last + 1], suffixes):
-                make_static(tokens, slug, base)
+            part = (work[(depth - 1) * COLUMNS], work[(depth - 1) * COLUMNS + 1])
+            if is_static(text, suffix_start(text, part[0], part[1], bits), part[1], suffixes):
+                clear(tokens, slug, base)
+                tokens[base] = np.uint64(C_STATIC)
                 numbers[row] = -1
                 flags[row] |= F_STATIC
                 continue
@@ -222,9 +231,7 @@ def what(
         if count > 0:
             found = query_objects(text, tools, count, tokens, base + depth, found, key)
         put_object(row, found, (objects, numbers, flags), key)
-        known = True
-        for d in range(depth + count):
-            known = known and is_known(tables, tokens[base + d])
-        if not known and (count > 0 or (not missed and code < 500)):
-            keep_texts(text, tables, tools, tokens, base, (depth, count), not missed and code < 500)
+        answered = not missed and code < 500
+        if (answered or count > 0) and not all_known(tables, tokens, base, depth + count):
+            keep_texts(text, tables, tools, tokens, base, (depth, count), answered)
     return rows.size

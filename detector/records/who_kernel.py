@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .address_kernel import HOST, INVALID, MAPPED, V4, V6, dotted, effective
+from .address_kernel import HOST, INVALID, MAPPED, V4, V6, dotted, effective, is_trusted
 from .hash_kernel import U0, U1, field, inner, mix2, permute, plain, sip
 from .name_kernel import WIDTH, copy_v4, put_address, put_hex, put_network, put_text, put_word
 
@@ -41,8 +41,13 @@ def host_name(buf, span, small, scratch):
     digits = end
     while digits > start and 48 <= buf[digits - 1] <= 57 and end - digits < 5:
         digits -= 1
+    stop = end
     if digits < end and digits - 1 > start and buf[digits - 1] == 58:
-        end = digits - 1
+        stop = digits - 1
+    for i in range(start, stop):
+        if buf[i] == 58:  # no host and port, then
+            stop = end
+    end = stop
     for i in range(start, end):
         scratch[i - start] = small[buf[i]]
     return end - start
@@ -126,7 +131,7 @@ def source_hash(buf, peer, address, small, scratch, key):
 
 def who(
     buf, span, fields, rows, key, ladder, trusted, bits, small, hexes, scratch, counters, private, private_counts,
-    client, source, network, agent, kinds, name,
+    client, source, network, agent, kinds, name, partners, declared,
 ):  # fmt: skip
     """Fills the columns of who asked for the lines named by ``rows``; ``name`` comes zeroed. Returns their number."""
     for row in range(rows.size):
@@ -143,6 +148,8 @@ def who(
             else:
                 kind, hi, lo = effective(buf, peer, chain, trusted, (bits, small, hexes))
             address, net, size = source_hash(buf, peer, (kind, hi, lo), small, scratch, key)
+            if partners.shape[0] > 0 and is_trusted(kind, hi, lo, partners):
+                declared[row] = 1
         found = 0
         value = U0
         for r in range(ladder.size):

@@ -8,8 +8,9 @@ That place is private, so :func:`unsupported` looks whether it is still what it 
 
 from __future__ import annotations
 
+import inspect
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -137,6 +138,7 @@ class Response:
         except (CorruptRecordError, InflateError) as error:
             fault = error
         yield from self._flush()
+        self._client.next_fetch_offset = self._reached
         if isinstance(fault, InflateError):
             raise self._corrupt(str(fault)) from fault
         if fault is not None:
@@ -277,12 +279,14 @@ def from_records(records: Sequence[Any], counts: Counts) -> KafkaChunk:
     buffer = np.frombuffer(bytearray().join([record.value for record in kept]), np.uint8)
     lengths = np.array([len(record.value) for record in kept], np.int64)
     offsets = np.array([record.offset for record in kept], np.int64)
-    times = [record.timestamp if 0 <= (record.timestamp or -1) <= MAX_MS else NO_TIME for record in kept]
-    milliseconds = np.array(times, np.int64)
-    times_us = np.where(milliseconds == NO_TIME, NO_TIME, milliseconds * 1000)
+    times_us = np.array([_microseconds(record.timestamp) for record in kept], np.int64)
     broker = np.array([record.timestamp_type == 1 for record in kept], np.bool_)
     starts = np.cumsum(lengths) - lengths
     return KafkaChunk(buffer, starts, lengths, offsets, -1, times_us, broker, records[-1].offset + 1)
+
+
+def _microseconds(milliseconds: int | None) -> int:
+    return milliseconds * 1000 if milliseconds is not None and 0 <= milliseconds <= MAX_MS else NO_TIME
 
 
 def hook(fetcher: Any, counts: Counts) -> None:

@@ -7,12 +7,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from detector.cli import main as program
 from tests.replay.nine_cases import EXTRACTIONS
+from tests.scenarios.language import parse
+from tests.scenarios.stage import play
 
 CONTRACT = [
     "incident", "revision", "state", "pattern", "detector", "severity", "confidence", "raised_at", "first_seen",
@@ -25,23 +30,35 @@ HOSTILE = (
     b"\x1b[31;1m", b"\x1b]0;owned\x07", b"\x1b[2J\x1b[H", b"\r\x08\x08", b"\x9b2J", b"\xc2\x9b2J", b"\x00",
     "\u202e\u2028\U0001f4a3".encode(), b"\xff\xfe", b"\x7f",
 )  # fmt: skip
-HOSTILE_IDS = [repr(piece)[2:-1].replace("\\", "") for piece in HOSTILE]
 
 
-def detector(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Runs the program as a shell would; what it says is bytes, and nothing of it may move a cursor."""
-    words = [os.fspath(a) if isinstance(a, Path) else str(a) for a in arguments]
-    done = subprocess.run(
-        [sys.executable, "-m", "detector", *words],
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        check=False,
-        timeout=240,
+@dataclass(frozen=True)
+class Done:
+    """How a run ended, and what it said, as bytes."""
+
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    def __post_init__(self) -> None:
+        """Nothing that was said may move a cursor."""
+        strange = {byte for byte in self.stdout + self.stderr if not (0x20 <= byte < 0x7F or byte == 0x0A)}
+        assert not strange, f"unprintable bytes on the terminal: {sorted(strange)}"
+
+
+def detector(*arguments: object) -> Done:
+    """Runs the program on these arguments, in this process."""
+    ended = CliRunner().invoke(program.app, [str(a) for a in arguments])
+    assert isinstance(ended.exception, SystemExit | None), ended.exception
+    return Done(ended.exit_code, ended.stdout_bytes, ended.stderr_bytes)
+
+
+def shell(*arguments: object, stdin: bytes | None = None) -> Done:
+    """Runs the program as a shell does, in a process of its own."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "detector", *(str(a) for a in arguments)], input=stdin, capture_output=True, check=False
     )
-    strange = {byte for byte in done.stdout + done.stderr if not (0x20 <= byte < 0x7F or byte == 0x0A)}
-    assert not strange, f"unprintable bytes on the terminal: {sorted(strange)}"
-    return done
+    return Done(ended.returncode, ended.stdout, ended.stderr)
 
 
 def log_of(tmp_path: Path, lines: list[bytes], name: str = "access.log") -> Path:
@@ -131,7 +148,7 @@ def test_lines_a_named_format_does_not_take(walk_log: Path) -> None:
     """With ``--log-format`` the format that was tried is named beside the lines."""
     done = detector("replay", "--log-format", "caddy", walk_log)
     assert done.returncode == 3
-    assert b"as caddy" in done.stderr
+    assert b"caddy" in done.stderr
     assert done.stderr.count(b"\n  line ") == 3
 
 
@@ -209,15 +226,16 @@ def test_a_clock_that_jumps_back(walk_log: Path, tmp_path: Path) -> None:
     assert b"out of order by more than the lateness allowed" in done.stdout
 
 
-def test_a_clock_that_runs_backwards_accuses_nobody(walk_log: Path, tmp_path: Path) -> None:
-    """A log with its newest line first: every line is judged and counted, and no visitor is named for the disorder."""
-    walker = json.loads(detector("replay", "--output", "json", walk_log).stdout)["clients"]
-    back = log_of(tmp_path, walk_log.read_bytes().split(b"\n")[-2::-1])
-    done = detector("replay", "--output", "json", back)
+def test_a_clock_that_runs_backwards_accuses_nobody(tmp_path: Path) -> None:
+    """A log with its newest line first: every line is judged, and no visitor is named for the disorder."""
+    scenario = Path(__file__).parents[1] / "scenarios" / "walk.scenario"
+    text = play(parse(scenario.read_text(encoding="utf-8"), scenario.name), seed=2).text
+    lines = text.split(b"\n")[-2::-1]
+    done = detector("replay", "--output", "json", log_of(tmp_path, lines))
     assert done.returncode == 0
-    assert b"parsed    4,140 (100.0%)" in done.stderr
+    assert f"parsed    {len(lines):,} (100.0%)".encode() in done.stderr
     named = {client for line in done.stdout.split(b"\n") if line for client in json.loads(line)["clients"]}
-    assert named <= set(walker)
+    assert named <= {"198.51.100.7"}
 
 
 # Endings and outputs ---------------------------------------------------------------------------------------------
@@ -229,7 +247,7 @@ def test_standard_input(walk_log: Path) -> None:
     from_file = detector("replay", "-q", "--output", "json", walk_log)
     assert from_file.stdout.count(b"\n") == 1
     for stdin in (text, gzip.compress(text)):
-        piped = detector("replay", "-q", "--output", "json", "-", stdin=stdin)
+        piped = shell("replay", "-q", "--output", "json", "-", stdin=stdin)
         assert (piped.returncode, piped.stdout, piped.stderr) == (0, from_file.stdout, b"")
 
 
@@ -289,21 +307,47 @@ def test_incidents_are_written_as_they_are_printed(several: tuple[bytes, bytes])
 # The terminal ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("piece", HOSTILE, ids=HOSTILE_IDS)
-def test_nothing_from_a_log_moves_the_cursor(piece: bytes, tmp_path: Path) -> None:
-    """Control bytes in names, paths, agents, junk lines and file names are told escaped, in every output."""
-    lines = reads(b"bob" + piece, 7_000, 300, 0, b"/us" + piece + b"ers/")
-    lines = [line.replace(b"curl", b"curl" + piece) for line in lines] + [piece, piece + b" - - junk"]
-    name = "a" + piece.replace(b"\x00", b"").decode("utf-8", "surrogateescape") + ".log"
-    path = log_of(tmp_path, lines, name)
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
+    """A log, in a file of a hostile name, with a walk for every hostile piece in account, path and agent; its lines."""
+    lines = []
+    for n, piece in enumerate(HOSTILE):
+        walk = reads(b"bob" + piece, 7_000 + 1_000 * n, 300, 5 * n, b"/us" + piece + b"ers/")
+        lines += [line.replace(b"curl", b"curl" + piece) for line in walk] + [piece, piece + b" - - junk"]
+    name = b"".join(HOSTILE).replace(b"\x00", b"").decode("utf-8", "surrogateescape") + ".log"
+    return log_of(tmp_path_factory.mktemp("hostile"), lines, name), lines
+
+
+def test_nothing_from_a_log_moves_the_cursor(hostile: tuple[Path, list[bytes]], tmp_path: Path) -> None:
+    """Control bytes in names, paths, agents, junk and file names are told escaped, in every output."""
+    path, _ = hostile
     written = tmp_path / "incidents.jsonl"
-    table = detector("replay", "--incidents", written, path)
+    table = shell("replay", "--incidents", written, path)
     assert table.returncode == 0, table.stderr
-    assert b"1 incident\n" in table.stdout
-    as_json = detector("replay", "--output", "json", path).stdout
-    assert as_json == written.read_bytes()
+    told = written.read_bytes().count(b"\n")
+    assert told == len(HOSTILE) - 1, "a line with a NUL is none"
+    assert b"%d incidents\n" % told in table.stdout
+    assert rb"bob\x1b[31;1m" in table.stdout
+    assert detector("replay", "--output", "json", path).stdout == written.read_bytes()
     assert detector("explain", written, "latest").returncode == 0
-    if b"\x00" not in piece:
-        detector("explain", "--line", lines[0].decode("utf-8", "surrogateescape"))
-        detector("replay", "--log-format", piece.decode("utf-8", "surrogateescape"), path)
-        assert detector("replay", tmp_path / ("no" + name)).returncode == 3
+
+
+@pytest.mark.parametrize(
+    "piece", [b"\x1b]0;owned\x07", "\u202e\x9b2J".encode(), b"\xff\r\n"], ids=["osc", "utf-8", "bytes"]
+)
+def test_nothing_from_the_command_line_moves_the_cursor(piece: bytes, tmp_path: Path) -> None:
+    """What was asked for is repeated escaped: a line to explain, a file that is not there, a format nobody knows."""
+    text = piece.decode("utf-8", "surrogateescape")
+    line = reads(b"bob" + piece, 1, 1, 0, b"/us" + piece + b"ers/")[0]
+    assert detector("explain", "--line", line.decode("utf-8", "surrogateescape")).returncode in (0, 3)
+    assert detector("replay", "--log-format", text, tmp_path).returncode == 2
+    assert detector("replay", "--log-format", f"$remote_addr{text}$", tmp_path).returncode == 2
+    assert detector("replay", "--since", text, tmp_path).returncode == 2
+    assert detector("replay", tmp_path / f"{text}.log").returncode == 3
+
+
+def test_lines_that_cannot_be_parsed_are_shown_escaped(tmp_path: Path) -> None:
+    """The lines shown where nothing could be parsed are escaped, too."""
+    for at in range(0, len(HOSTILE), 3):
+        done = detector("replay", log_of(tmp_path, list(HOSTILE[at : at + 3]), f"{at}.log"))
+        assert done.returncode == 3

@@ -1,0 +1,231 @@
+"""A real Apache Kafka for tests: one broker in KRaft mode, its jars from Maven Central, started and ended by the test.
+
+::
+
+    with Broker.start(folder) as broker:
+        KafkaConsumer(bootstrap_servers=broker.bootstrap)
+
+``KAFKA_BOOTSTRAP_SERVERS`` names a broker that runs already; such a one cannot be stopped, killed or restarted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from detector.clock import monotonic
+
+VERSION = "4.3.1"
+CACHE = Path(__file__).parents[2] / ".cache" / "kafka" / VERSION
+START_SECONDS = 60  # measured: 4 s on two free cores
+STOP_SECONDS = 20  # a clean stop takes 2 s; after that it is killed
+
+_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>test</groupId>
+  <artifactId>broker</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>{VERSION}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-nop</artifactId>
+      <version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+_PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/data
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.num.partitions=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+log.cleaner.dedupe.buffer.size=2097152
+log.cleaner.backoff.ms=200
+log.initial.task.delay.ms=200
+log.retention.check.interval.ms=1000
+"""
+
+
+class Unavailable(Exception):
+    """This machine cannot run a broker; the message says what is missing."""
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def jars(cache: Path = CACHE) -> Path:
+    """The folder of Kafka's jars, fetched by Maven the first time (43 MB, half a minute).
+
+    Raises:
+        Unavailable: Java or Maven is missing, or Maven failed.
+    """
+    missing = [name for name in ("java", "mvn") if shutil.which(name) is None]
+    libs = cache / "libs"
+    if "java" in missing or (missing and not libs.is_dir()):
+        raise Unavailable(f"needs {' and '.join(missing)} (on Debian: apt install openjdk-17-jre-headless maven)")
+    if not libs.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache.parents[1] / ".gitignore").write_text("*\n", encoding="utf-8")
+        (cache / "pom.xml").write_text(_POM, encoding="utf-8")
+        scratch = cache / f"libs.{os.getpid()}"
+        command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={scratch}"]
+        done = subprocess.run(command, cwd=cache, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise Unavailable(f"Maven could not fetch Kafka {VERSION}:\n{done.stdout[-2000:]}")
+        scratch.rename(libs)
+    return libs
+
+
+@dataclass
+class Broker:
+    """A broker process, or one that runs elsewhere.
+
+    Attributes:
+        bootstrap: ``host:port`` to give to clients.
+        folder: where its configuration, its data and its output (``broker.log``) lie; None for one elsewhere.
+    """
+
+    bootstrap: str
+    folder: Path | None = None
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @classmethod
+    def start(cls, folder: Path, properties: Mapping[str, str] | None = None) -> Broker:
+        """Formats ``folder`` and starts a broker there; returns when it listens.
+
+        Args:
+            folder: an empty folder.
+            properties: broker settings beside or in place of the usual ones.
+
+        Raises:
+            Unavailable: Java or Maven is missing.
+            TimeoutError: it did not listen in ``START_SECONDS``; the message holds the end of its output.
+        """
+        elsewhere = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+        if elsewhere:
+            return cls(elsewhere)
+        libs = jars()
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        text = _PROPERTIES.format(port=port, controller=free_port(), folder=folder)
+        text += "".join(f"{name}={value}\n" for name, value in (properties or {}).items())
+        (folder / "server.properties").write_text(text, encoding="utf-8")
+        broker = cls(f"127.0.0.1:{port}", folder)
+        identity = ["-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(folder / "server.properties")]
+        done = subprocess.run(
+            [*_java(libs), "kafka.tools.StorageTool", "format", *identity], check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise RuntimeError(f"Kafka could not format its folder:\n{done.stdout}{done.stderr}")
+        broker.resume()
+        return broker
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process started it and may stop it."""
+        return self.folder is not None
+
+    def resume(self) -> None:
+        """Starts the process on the data that is there; returns when it listens."""
+        assert self.folder is not None, "a broker elsewhere cannot be started"
+        with (self.folder / "broker.log").open("ab") as log:
+            command = [*_java(jars()), "kafka.Kafka", str(self.folder / "server.properties")]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        host, _, port = self.bootstrap.rpartition(":")
+        deadline = monotonic() + START_SECONDS
+        pause = threading.Event()
+        while self._process.poll() is None and monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+                return
+            pause.wait(0.1)
+        self.kill()
+        tail = (self.folder / "broker.log").read_text(encoding="utf-8", errors="replace")[-2000:]
+        raise TimeoutError(f"Kafka does not listen on {self.bootstrap} after {START_SECONDS} s:\n{tail}")
+
+    def stop(self) -> None:
+        """Ends it cleanly (SIGTERM); does nothing where it has ended."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends it at once (SIGKILL); does nothing where it has ended."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Ends it cleanly and starts it on the same port and data."""
+        self.stop()
+        self.resume()
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+def _java(libs: Path) -> list[str]:
+    return ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{libs}/*"]
+
+
+def skip_or_fail(why: Unavailable) -> None:
+    """Skips the test where the machine lacks something, fails it where the machine is to have everything (``CI``)."""
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"CI must run a real Kafka: {why}")
+    pytest.skip(str(why))
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One broker for all tests of a run."""
+    try:
+        started = Broker.start(tmp_path_factory.mktemp("kafka"))
+    except Unavailable as why:
+        skip_or_fail(why)
+    with started:
+        yield started
