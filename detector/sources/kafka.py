@@ -117,7 +117,7 @@ class KafkaSource:
         if self.settings.group is None:
             consumer.assign([_theirs(partition) for partition in found])
         else:
-            consumer.subscribe(list(self.settings.topics), listener=_rebalance(listener))
+            consumer.subscribe(list(self.settings.topics), listener=listener and _rebalance(listener))
 
     def poll(self, timeout_s: float) -> list[KafkaChunk]:
         """The next records, in order within a partition; waits up to ``timeout_s`` where there are none.
@@ -127,7 +127,7 @@ class KafkaSource:
             InputError: a batch is damaged, a topic may not be read, the credentials are refused. A damaged batch is
                 reported again at every call until :meth:`seek` goes past it.
         """
-        from kafka.errors import (  # type: ignore[import-untyped]
+        from kafka.errors import (
             CorruptRecordError,
             LogTruncationError,
             NoOffsetForPartitionError,
@@ -147,7 +147,8 @@ class KafkaSource:
             self._cross(error.args[0])
             return []
         except LogTruncationError as error:
-            self._cross({theirs: self._consumer.position(theirs) for theirs in error.divergent_offsets})
+            position = self.position()
+            self._cross({theirs: position[_ours(theirs)] for theirs in error.divergent_offsets})
             return []
         except CorruptRecordError as error:
             self._fault = InputError(str(error.args[0] if error.args else error))
@@ -179,7 +180,7 @@ class KafkaSource:
             for theirs, offset in places.items():
                 consumer.seek(theirs, offset)
         # Committed at once: a crash before the first commit would otherwise start anew, at a later end.
-        self.commit({(theirs.topic, theirs.partition): offset for theirs, offset in places.items()})
+        self.commit({_ours(theirs): offset for theirs, offset in places.items()})
 
     def _group_is_known(self, missing: Sequence[Any]) -> bool:
         if self.settings.group is None:
@@ -198,7 +199,7 @@ class KafkaSource:
             first = self._consumer.beginning_offsets(list(wanted))
             end = self._consumer.end_offsets(list(wanted))
         for theirs, position in wanted.items():
-            partition = (theirs.topic, theirs.partition)
+            partition = _ours(theirs)
             gap = OffsetGap(partition, position, first[theirs], end[theirs])
             if self.settings.gap == "error":
                 raise gap
@@ -209,16 +210,12 @@ class KafkaSource:
     @property
     def assignment(self) -> list[Partition]:
         """The partitions this member reads, in order."""
-        return sorted((theirs.topic, theirs.partition) for theirs in self._consumer.assignment() or ())
+        return sorted(_ours(theirs) for theirs in self._consumer.assignment() or ())
 
     def position(self) -> dict[Partition, int]:
         """The offset each partition is read from next; partitions whose start is not known yet are left out."""
         states = dict(self._consumer._subscription.assignment)
-        return {
-            (theirs.topic, theirs.partition): state.position.offset
-            for theirs, state in states.items()
-            if state.position is not None
-        }
+        return {_ours(theirs): state.position.offset for theirs, state in states.items() if state.position is not None}
 
     def highwater(self) -> dict[Partition, int]:
         """The offset each partition's next record will get, as of the last answer; those never asked are left out."""
@@ -253,7 +250,7 @@ class KafkaSource:
         now. Without a group there is nothing to tell, and the answer is True.
         """
         from kafka.errors import CommitFailedError, KafkaError
-        from kafka.structs import OffsetAndMetadata  # type: ignore[import-untyped]
+        from kafka.structs import OffsetAndMetadata
 
         forward = {key: value for key, value in offsets.items() if value > self._committed.get(key, -1)}
         if self.settings.group is None or not forward:
@@ -282,6 +279,10 @@ class KafkaSource:
         self._consumer.close(autocommit=False)
 
 
+def _ours(theirs: Any) -> Partition:
+    return theirs.topic, theirs.partition
+
+
 def _theirs(partition: Partition) -> Any:
     from kafka.structs import TopicPartition
 
@@ -290,30 +291,28 @@ def _theirs(partition: Partition) -> Any:
 
 def _with_assignor(arguments: dict[str, Any]) -> dict[str, Any]:
     """Cooperative rebalances: a member keeps reading what it keeps."""
-    from kafka.coordinator.assignors.cooperative_sticky import (  # type: ignore[import-untyped]
+    from kafka.coordinator.assignors.cooperative_sticky import (
         CooperativeStickyPartitionAssignor,
     )
 
     return {**arguments, "partition_assignment_strategy": (CooperativeStickyPartitionAssignor,)}
 
 
-def _rebalance(listener: Listener | None) -> Any:
-    """A listener in kafka-python's words; None for None."""
-    if listener is None:
-        return None
+def _rebalance(listener: Listener) -> Any:
+    """A listener in kafka-python's words."""
     from kafka import ConsumerRebalanceListener
 
     class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         """Passes on which partitions come and go."""
 
         def on_partitions_assigned(self, assigned: Any) -> None:
-            listener.assigned(sorted((theirs.topic, theirs.partition) for theirs in assigned))
+            listener.assigned(sorted(_ours(theirs) for theirs in assigned))
 
         def on_partitions_revoked(self, revoked: Any) -> None:
-            listener.revoked(sorted((theirs.topic, theirs.partition) for theirs in revoked))
+            listener.revoked(sorted(_ours(theirs) for theirs in revoked))
 
         def on_partitions_lost(self, lost: Any) -> None:
-            listener.lost(sorted((theirs.topic, theirs.partition) for theirs in lost))
+            listener.lost(sorted(_ours(theirs) for theirs in lost))
 
     return Rebalance()
 

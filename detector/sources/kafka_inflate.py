@@ -49,7 +49,7 @@ def inflate(codec: int, data: memoryview) -> Iterator[bytes | memoryview]:
 
 
 def _lz4(data: memoryview) -> Iterator[bytes]:
-    import lz4.frame  # type: ignore[import-untyped]
+    import lz4.frame
 
     left: Any = data
     while left:

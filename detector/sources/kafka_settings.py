@@ -66,8 +66,8 @@ class KafkaSettings:
         start: where a group that has no offsets yet begins. A partition that is new to a group is read from its first
             record, whatever is said here.
         start_ms: milliseconds since 1970 for ``start="timestamp"``: the first record of that time or later.
-        gap: what to do when records a group has not read are gone from the broker: ``error``, or ``continue`` behind the
-            gap, which is counted.
+        gap: what to do when records not read yet are gone from the broker: ``error``, or ``continue`` behind the gap,
+            which is counted.
         fast_decode: read by whole batches where the client installed allows it (``auto``), or never (``off``).
 
     Raises ``ConfigError`` with every problem, a line each.
@@ -120,7 +120,7 @@ class KafkaSettings:
 
 def translated(consumer: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Settings by kafka-python's names, secrets still as ``…_file``; and what is wrong, a line each."""
-    from kafka import KafkaConsumer  # type: ignore[import-untyped]
+    from kafka import KafkaConsumer
 
     known = set(KafkaConsumer.DEFAULT_CONFIG) - _WITHHELD - set(SECRETS) | {f"{name}_file" for name in SECRETS}
     values: dict[str, Any] = {}
