@@ -1,10 +1,11 @@
 """Compiled kernels: loops over columns, compiled once per machine, loaded without the compiler.
 
-A kernel is a plain function in a ``*_kernel.py`` module, written for numba. Importing numba costs half a second to two
-(with and without byte code), loading a finished object file a few milliseconds, so a kernel is compiled ahead of its first call, its object code is kept in the
-user's cache folder, and later runs link that object and call it directly. Only this module imports ``*_kernel``
-modules, and only when an object is missing: kernels are declared, with the types of their arguments, by whoever calls
-them. ``ctypes`` drops the interpreter lock for the length of a call, so two threads can run two kernels.
+A kernel is a plain function in a ``*_kernel.py`` module, written for numba. Importing numba costs half a second to
+two (with and without byte code), loading a finished object file a few milliseconds, so a kernel is compiled ahead of
+its first call, its object code is kept in the user's cache folder, and later runs link that object and call it
+directly. Only this module imports ``*_kernel`` modules, and only when an object is missing: kernels are declared, with
+the types of their arguments, by whoever calls them. ``ctypes`` drops the interpreter lock for the length of a call, so
+two threads can run two kernels.
 
 A kernel must not raise, must not allocate, and must not depend on the alignment or contiguity of what it is given:
 arrays are C-contiguous or refused.

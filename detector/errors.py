@@ -35,6 +35,7 @@ class FormatError(UsageError):
     """
 
     def __init__(self, message: str, text: str, place: int) -> None:
+        self.reason = message
         self.text = text
         self.place = place
         super().__init__(f"{message}\n  {text}\n  {' ' * place}^")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
+from detector.detectors.sweep import Company
 from detector.evidence.client import ClientEvidence, Null
+from detector.evidence.constants import BLOCK_IDS
 from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
 from detector.incidents.book import Book
@@ -18,6 +21,7 @@ from detector.records.routes import Routes
 from detector.state.layout import Sizes, State
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
+AGE_US = 30_000_000  # after which a client of a block is looked at again: see detectors.sweep
 HOUR_US = 3_600_000_000
 EARLY_MINUTES = (5, 15, 30)  # of log: as soon as fifty clients may have been seen, then as their number doubles
 
@@ -120,9 +124,22 @@ class Pipeline:
     def _weigh_block(self, judged: Judged) -> None:
         for pattern, judge in BLOCK_DETECTORS.items():
             if pattern in self.rules.patterns:
-                signal = judge(judged.block, self.null.blocks_a_day, self.rules.budget)
+                signal = judge(judged.block, lambda: self._company(judged), self.null.blocks_a_day, self.rules.budget)
                 if signal is not None:
                     self.book.raise_sweep(signal)
+
+    def _company(self, judged: Judged) -> Company:
+        block: Any = judged.block
+        until = int(block["last_us"]) - AGE_US
+        reads = self.recent.of_route(int(block["route"]), int(block["begin_us"]))
+        reads = reads[(reads["time_us"] <= until) & reads["cold"] & (reads["number"] // BLOCK_IDS == block["block"])]
+        clients = self.state.clients[reads["slot"]]
+        requests = clients["requests"].sum(axis=1)
+        only = (clients["lead"] == block["route"]) & (5 * clients["lead_margin"].astype(np.int64) >= 3 * requests)
+        others = self.state.in_use
+        others = others[(others["first_us"] <= until) & (others["lead"] != block["route"])]
+        single = float(np.mean(others["requests"].sum(axis=1) == 1)) if len(others) else 0.0
+        return Company(len(reads), int(np.count_nonzero(only & (clients["key"] == reads["client"]))), single)
 
     def finish(self) -> None:
         """The input has ended: tells every story as of the last record."""

@@ -18,6 +18,8 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
     over a p-value of something else is a valid statistic: the coldness of reads is judged given how many they are.
     """
     slot = evidence.slot
+    if not evidence.null.settled:
+        return None
     cold, volume = evidence.cold, evidence.volume
     nats = cold + volume
     threshold = budget.client_threshold(evidence.null.clients_a_day)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import atanh, log, pi, sqrt
 from typing import Any
 
@@ -14,20 +16,54 @@ forty ten-minute logs, by four or more in none (simulation)."""
 FEW_CLIENTS_HITS = 256
 """Hits that make up for fewer readers: a quarter of the block in one unbroken order."""
 
-PURE_SHARE = 0.8
-"""Where ids grow with time their owners read them in order, each his newest; such readers also do other things."""
+STEADY_SHARE = 0.5
+"""Where ids grow with time, their owners read the newest in order, each his own one. So at a route's newest ids most
+hits must come from clients that have read there before and do little else ..."""
+
+AGED_HITS = 32
+AGED_PURE_SHARE = 0.9
+"""... or, half a minute later, nearly all who hit must still have done nothing else. An owner who does something every
+two minutes has, by then, in one of four cases; two standard errors below that need 32 of them."""
+
+SINGLE_SHARE = 0.5
+"""That says nothing while most other clients have made a single request too, as where a log has just begun."""
+
+LEAD_SHARE = 0.25
+"""Largest margin of one client over all others together, as a share of the hits: above it (62 % of them) the order is
+one client's own, and the others came by."""
 
 
-def judge(block: Any, blocks_a_day: float, budget: Budget) -> Signal | None:
+@dataclass(frozen=True)
+class Company:
+    """What became of the clients whose hits in a block are half a minute old.
+
+    Attributes:
+        aged: such hits.
+        pure: of those, by clients that have done little else to this day.
+        single: share of other clients as old that have made one request.
+    """
+
+    aged: int = 0
+    pure: int = 0
+    single: float = 0.0
+
+
+def judge(block: Any, company: Callable[[], Company], blocks_a_day: float, budget: Budget) -> Signal | None:
     """Convicts a block of 1,024 ids whose first reads by different clients come in the order of the ids.
 
     The statistic is the correlation of id and time over cold first reads, by Fisher's z-transform with as many
     independent reads as the reader changed: exchangeable readers of whatever ids show none, without any baseline.
+
+    Args:
+        block: the block's slot (dtype BLOCK).
+        company: tells what became of its clients; asked only at a route's newest ids.
+        blocks_a_day: blocks opened a day, over which the budget is spread.
+        budget: the user's.
     """
     clients, hits = readers(block), int(block["hits"])
     if clients < 2 or (clients < FEWEST_CLIENTS and hits < FEW_CLIENTS_HITS):
         return None
-    if 2 * int(block["edge"]) > hits and block["pure"] < PURE_SHARE * hits:
+    if block["lead_margin"] > LEAD_SHARE * hits:
         return None
     r = min(abs(correlation(block)), 0.9999)
     freedom = min(hits, int(block["switches"]) + 1) - 3
@@ -38,12 +74,22 @@ def judge(block: Any, blocks_a_day: float, budget: Budget) -> Signal | None:
     threshold = budget.block_threshold(blocks_a_day)
     if nats < threshold:
         return None
+    if 2 * int(block["edge"]) > hits and not _workers(block, company):
+        return None
     findings = [
         Finding("order_of_ids_over_time", round(r, 4), 0.0, round(nats, 1)),
         Finding("first_reads_in_block", hits, 0.0, 0.0),
         Finding("clients_in_block", round(clients, 1), 1.0, 0.0),
     ]
     return Signal("sweep", int(block["route"]), 0, int(block["last_us"]), nats, threshold, findings, block)
+
+
+def _workers(block: Any, company: Callable[[], Company]) -> bool:
+    """Whether those who read a route's newest ids in order are workers rather than the owners of what is new."""
+    if block["steady"] >= STEADY_SHARE * block["hits"]:
+        return True
+    seen = company()
+    return seen.aged >= AGED_HITS and seen.pure >= AGED_PURE_SHARE * seen.aged and seen.single <= SINGLE_SHARE
 
 
 def readers(block: Any) -> float:

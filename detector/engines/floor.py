@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from detector.detectors.bulk import GROUP_NATS
 from detector.detectors.sweep import FEWEST_CLIENTS
+from detector.engines.coverage import Coverage
 from detector.evidence.constants import BLOCK_IDS, BLOCK_MIN_HITS, RUN
 from detector.pipeline import Pipeline
 
 
-def floor_lines(pipeline: Pipeline) -> list[str]:
+def floor_lines(pipeline: Pipeline, coverage: Coverage) -> list[str]:
     """The floor of this run, a line a kind of extraction."""
     null, rules = pipeline.null, pipeline.rules
     lines = [f"one client reading ids in order: below {RUN} ids in a row or in one stretch"]
@@ -22,4 +23,7 @@ def floor_lines(pipeline: Pipeline) -> list[str]:
         f"or fewer than {FEWEST_CLIENTS:.0f} clients at a time"
     )
     lines.append("many clients reading from a list, each within ordinary limits: not judged yet")
+    unknown = coverage.requests - coverage.with_object
+    if unknown:
+        lines.append(f"records read through the {unknown / coverage.requests:.0%} of requests that name no object")
     return lines

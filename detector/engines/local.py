@@ -9,6 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from detector import __version__, clock
@@ -23,6 +24,7 @@ from detector.errors import SinkError
 from detector.incidents.incident import Incident
 from detector.incidents.render import case, incidents
 from detector.pipeline import Pipeline, Rules
+from detector.records.batch import LATE
 from detector.records.declared import Declared
 from detector.records.identity import Identity, identity_report
 from detector.records.keys import REPLAY_KEY, HashKey
@@ -94,6 +96,7 @@ def replay(
     reader = Reader(paths, read_settings(settings), resolver)
     pipeline = Pipeline(rules(config), sizes(config), routes)
     for number, released in enumerate(reader):
+        released.batch.flags |= released.late * np.uint8(LATE)
         pipeline.take(replace(released.batch, time_us=released.moment_us))
         reader.coverage.count_objects(released.batch)
         if on_progress and number % PROGRESS_EVERY == 0:
@@ -109,7 +112,7 @@ def replay(
     return ReplayResult(
         incidents=found,
         coverage=reader.coverage,
-        floor=floor_lines(pipeline),
+        floor=floor_lines(pipeline, reader.coverage),
         notes=_notes(reader, resolver),
         features=lambda: features_of(pipeline.state),
     )

@@ -19,6 +19,7 @@ class Null:
         tail: the upper tail of distinct records a client and day; None while there are too few clients.
         clients_a_day: clients judged a day, for the budget.
         blocks_a_day: blocks of ids opened a day.
+        settled: whether the log is long enough for coldness to mean anything.
         floor: fewest distinct records a day whose loss by volume is worth an alert; the user's, not learnt.
     """
 
@@ -27,6 +28,7 @@ class Null:
     tail: Tail | None = None
     clients_a_day: float = 100.0
     blocks_a_day: float = 100.0
+    settled: bool = False
     floor: int = 100
 
 

@@ -24,7 +24,7 @@ from detector.evidence.constants import (
     REACH,
     RUN,
 )
-from detector.records.batch import DECLARED, MISS, NAME_BYTES, PAGED, STATIC
+from detector.records.batch import DECLARED, LATE, MISS, NAME_BYTES, PAGED, STATIC
 from detector.state.layout import COUNTER
 from detector.state.tables_kernel import (
     COLD,
@@ -152,7 +152,7 @@ def _lead(c, route):
 
 
 @njit
-def _hit(b, client, number, is_edge, is_pure):
+def _hit(b, client, number, is_edge, is_steady):
     """A cold first read inside a block of ids; time enters as its place among them, so that no pause has leverage."""
     t = np.float64(b.hits)
     x = np.float64(number & (BLOCK_IDS - 1))
@@ -163,12 +163,19 @@ def _hit(b, client, number, is_edge, is_pure):
     b.sum_tx += t * x
     b.hits += 1
     b.edge += is_edge
-    b.pure += is_pure
+    b.steady += is_steady
     b.clients |= U(1) << ((client >> U(7)) & U(63))
     short = np.uint32(client >> U(32))
     if short != b.last_client:
         b.switches += 1
         b.last_client = short
+    if short == b.lead_client:
+        b.lead_margin += 1
+    elif b.lead_margin == 0:
+        b.lead_client = short
+        b.lead_margin = 1
+    else:
+        b.lead_margin -= 1
 
 
 @njit
@@ -279,7 +286,7 @@ def judge(
             _baseline(r, minute)
             _weigh(c, r, 1 if miss else 0, cold)
             found = 0
-            if number[i] >= 0:
+            if number[i] >= 0 and flags[i] & LATE == 0:
                 _order(c, number[i])
                 if not miss:
                     block = find_block(blocks, blank_block, route[i], number[i] // BLOCK_IDS, time_us[i], counters)
@@ -288,8 +295,9 @@ def judge(
                     b.last_us = time_us[i]
                     if cold:
                         edge = 1 if number[i] > r.high - 64 else 0
-                        pure = 1 if 5 * (c.reads[0] + c.reads[1]) >= 4 * (c.requests[0] + c.requests[1]) else 0
-                        _hit(b, client[i], number[i], edge, pure)
+                        pure = c.lead == route[i] and 5 * c.lead_margin >= 3 * (c.requests[0] + c.requests[1])
+                        steady = 1 if pure and c.fresh[0] + c.fresh[1] > 1 else 0
+                        _hit(b, client[i], number[i], edge, steady)
                         if _block_worth(b):
                             candidate_block[0] = b
                             counters[CANDIDATE] |= 2

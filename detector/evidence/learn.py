@@ -18,6 +18,10 @@ SAMPLE = 20_000
 """Clients a fit looks at, evenly spread over the table: the error of the moments is below 2 % with that many."""
 
 
+SETTLED_DAYS = 0.25
+"""A quarter of the day over which a record counts as cold: before, everything is read for the first time."""
+
+
 def learn(state: State, before: Null, now_us: int) -> Null:
     """Fits the null anew.
 
@@ -42,6 +46,7 @@ def learn(state: State, before: Null, now_us: int) -> Null:
         tail=tail or before.tail,
         clients_a_day=float(len(seen)),
         blocks_a_day=float(state.counters[COUNTER["blocks"]]) / max(span_days, 1.0),
+        settled=before.settled or span_days >= SETTLED_DAYS,
         floor=before.floor,
     )
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detector.formats.fields import FIELD, MAX_LINE_BYTES, REASON, Fields
+from detector.formats.fields import FIELD, MAX_LINE_BYTES, REASON, REASONS, Fields
 from detector.formats.jsonlines import JsonFormat
 from detector.formats.presets import Format, names, preset
 
 ENOUGH = 0.5  # a preset that takes fewer of the lines is not the log's (judgement; half of a real log was torn)
+# How far a scanner has come when it gives a reason: an address is looked at first, a number last.
+_PROGRESS = np.array([{"layout": 1, "torn": 1, "time": 2, "status": 3, "bytes": 3, "ok": 4}.get(r, 0) for r in REASONS])
 _LIST_BYTES = frozenset(b"0123456789abcdefABCDEF.:, []-_unkow%")  # addresses, ports, `unknown`, `_hidden`
 _HOST_BYTES = frozenset(b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:-_[]*~")
 
@@ -22,7 +24,7 @@ class Detection:
     Attributes:
         format: the format, or None where no preset takes at least ENOUGH of the lines that are not blank.
         rates: preset → share of those lines it takes; presets of the wrong kind (text, JSON) are left out.
-        closest: the preset with the highest rate, None where all are 0.
+        closest: the preset that takes most of the lines; where none takes any, the one that gets furthest into them.
     """
 
     format: Format | None
@@ -43,6 +45,7 @@ def detect(lines: list[bytes]) -> Detection:
     candidates = [p for p in map(preset, names()) if isinstance(p, JsonFormat) == json]
     rates: dict[str, float] = {}
     scores: dict[str, tuple[float, float, int]] = {}
+    progress: dict[str, tuple[float, int]] = {}
     for candidate in candidates:
         fields, buffer = _scan(candidate, lines)
         taken = fields.reason == REASON["ok"]
@@ -50,8 +53,10 @@ def detect(lines: list[bytes]) -> Detection:
         if taken.any() and _plausible(fields, buffer):
             filled = float((fields.span[taken, :, 1] >= 0).mean()) if json else 0.0
             scores[candidate.name] = (rates[candidate.name], filled, candidate.specificity)
+        progress[candidate.name] = float(_PROGRESS[fields.reason].mean()), candidate.specificity
     if not scores:
-        return Detection(None, rates, None)
+        furthest = max(progress, key=lambda name: progress[name])
+        return Detection(None, rates, furthest if progress[furthest][0] > 0 else None)
     best = max(scores, key=lambda name: scores[name])
     return Detection(preset(best) if rates[best] >= ENOUGH else None, rates, best)
 

@@ -39,6 +39,7 @@ class Layout:
 
 _NGINX = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+)|)")
 _APACHE = re.compile(r"%(?:(%)|[!<>0-9,]*(?:\{([^}]*)\})?[!<>0-9,]*(\^\w{2}|[A-Za-z])|)")
+WRITTEN_TIME = "[%{%d/%b/%Y:%H:%M:%S %z}t]"
 _BARE_TIME = re.compile(r"%%|%[!<>0-9,]*t")  # Apache's %t brings its own brackets
 _DIRECTIVE_NGINX = re.compile(r"\s*log_format\s+\S+\s+(?:escape=\w+\s+)?(.*?);?\s*", re.DOTALL)
 _DIRECTIVE_APACHE = re.compile(r"\s*LogFormat\s+\"((?:\\.|[^\"\\])*)\"(?:\s+\S+)?\s*", re.DOTALL)
@@ -56,9 +57,21 @@ def parse_layout(text: str) -> Layout:
     if "$" in text:
         return _assemble(text, _nginx_items(text))
     if "%" in text:
-        text = _BARE_TIME.sub(lambda m: m[0] if m[0] == "%%" else "[%{%d/%b/%Y:%H:%M:%S %z}t]", text)
-        return _assemble(text, _apache_items(text))
+        return _apache_layout(text)
     raise FormatError("a log format names its fields: $name (nginx) or %letter (Apache); none is in", text, 0)
+
+
+def _apache_layout(text: str) -> Layout:
+    """The layout of an Apache string, its bare ``%t`` written out; an error points into the string as given."""
+    full = _BARE_TIME.sub(lambda m: m[0] if m[0] == "%%" else WRITTEN_TIME, text)
+    try:
+        return _assemble(full, _apache_items(full))
+    except FormatError as error:
+        place = error.place
+        for match in _BARE_TIME.finditer(text):
+            if match[0] != "%%" and match.start() < place:
+                place = max(match.start(), place - len(WRITTEN_TIME) + len(match[0]))
+        raise FormatError(error.reason, text, place) from None
 
 
 def _unwrap(text: str) -> str:

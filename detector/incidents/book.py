@@ -17,6 +17,7 @@ from detector.records.batch import Batch
 from detector.state.layout import State
 
 DAY_US = 86_400_000_000
+FEWEST_WORKERS = 2  # a queue worked through by one client is a walk
 GROWTH = 1.1  # a story is told again when its record reads have grown by a tenth: 97 times from 100 to a million
 LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of the one that gives it away
 
@@ -82,11 +83,14 @@ class Book:
                 return
         identity = incident_id("sweep", self.route_name(signal.route), "many", signal.time_us)
         sweep = SweepStory(len(self.stories) + 1, identity, signal)
-        self.stories.append(sweep)
-        self._open += 1
         sweep.wait(self.recent.of_route(signal.route, int(signal.block["begin_us"]) - LOOK_BACK_US))
         sweep.settle(self.state, signal.time_us)
         sweep.name()
+        if len(sweep.members) < FEWEST_WORKERS:
+            sweep.unmark(self.state)
+            return
+        self.stories.append(sweep)
+        self._open += 1
         self._absorb(sweep)
         sweep.at_alert = max(sweep.settled().exposure.estimate().estimate, int(signal.block["hits"]))
 
@@ -98,6 +102,7 @@ class Book:
             if any(client in sweep.members for client in story.settled().members):
                 story.merged_into = sweep.identity
                 self._close(story)
+                sweep.mark(self.state, story.members)
 
     def tick(self, now_us: int) -> None:
         """Log time has reached a tick: settles sweeps, closes what has been quiet, counts revisions."""

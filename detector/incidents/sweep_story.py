@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,15 @@ class SweepStory(Story):
             row = state.clients[slot]
             if row["key"] == client and not row["incident"] and 2 * self._hits[client] >= self._reads[client]:
                 row["incident"] = self.number
+
+    def mark(self, state: State, clients: Iterable[int]) -> None:
+        """Writes this story into the slots of clients whose own story it has taken over."""
+        held = np.isin(state.in_use["key"], np.array(list(clients), np.uint64)) & (state.in_use["incident"] == 0)
+        state.in_use["incident"][held] = self.number
+
+    def unmark(self, state: State) -> None:
+        """Takes it out of all slots again: it turned out to be none."""
+        state.in_use["incident"][state.in_use["incident"] == self.number] = 0
 
     def name(self) -> None:
         """Decides who is named, largest first."""

@@ -16,6 +16,7 @@ KINDS = ("none", "address", "account", "key", "session", "network")
 STATIC = 1  # an asset by its suffix: style sheet, script, image, font
 PAGED = 2  # the object is a page of a list, not a record
 NAMED = 4  # the object's id is text: promoted slugs and opaque ids; `number` is -1
+LATE = 32  # out of order by more than the lateness: judged, but says nothing about order
 DECLARED = 16  # from a client declared as partner or crawler: counted, not judged
 MISS = 8  # answered 400-499 other than 401, 403 (those still say the record exists) and 429
 
@@ -43,7 +44,7 @@ class Batch:
         status: uint16.
         bytes_out: int64.
         requests: uint8, 1 on the first row of a request, 0 on further objects of the same one.
-        flags: uint8, STATIC | PAGED | NAMED | MISS | DECLARED.
+        flags: uint8, STATIC | PAGED | NAMED | MISS | DECLARED | LATE.
         origin: uint16, file or partition.
         position: int64, where the line stands in its origin.
     """

@@ -292,10 +292,10 @@ def _theirs(partition: Partition) -> Any:
 def _with_assignor(arguments: dict[str, Any]) -> dict[str, Any]:
     """Cooperative rebalances: a member keeps reading what it keeps."""
     from kafka.coordinator.assignors.cooperative_sticky import (
-        CooperativeStickyPartitionAssignor,
+        CooperativeStickyAssignor,
     )
 
-    return {**arguments, "partition_assignment_strategy": (CooperativeStickyPartitionAssignor,)}
+    return {**arguments, "partition_assignment_strategy": (CooperativeStickyAssignor,)}
 
 
 def _rebalance(listener: Listener) -> Any:

@@ -2,7 +2,8 @@
 
 kafka-python spends 21 µs a record on objects nobody wants here (measured, 250-byte records). Its `Fetcher` makes a
 `PartitionRecords` of each partition's part of a response; :func:`hook` puts a subclass there which hands out chunks
-instead of records. Nothing else of the client changes: positions, pauses, transactions and sessions stay its own. That place is private, so :func:`unsupported` looks whether it is still what it was, and the plain path stands in.
+instead of records. Nothing else of the client changes: positions, pauses, transactions and sessions stay its own. That
+place is private, so :func:`unsupported` looks whether it is still what it was, and the plain path stands in.
 """
 
 from __future__ import annotations

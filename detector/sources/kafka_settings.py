@@ -52,7 +52,11 @@ _WITHHELD = {
     *("auto_commit_interval_ms", "max_poll_records", "socks5_proxy", "partition_assignment_strategy"),
     *("metrics_enabled", "metrics_num_samples", "metrics_sample_window_ms", "metric_group_prefix"),
 }
-DEFAULTS: dict[str, Any] = {"max_partition_fetch_bytes": 8 << 20, "metrics_enabled": False, "client_id": "detector"}
+DEFAULTS: dict[str, Any] = {
+    "max_partition_fetch_bytes": 4 << 20,  # uncompressed, 1 MiB is a third slower, 32 MiB no faster (measured)
+    "metrics_enabled": False,
+    "client_id": "detector",
+}
 
 
 @dataclass(frozen=True)

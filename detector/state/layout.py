@@ -73,7 +73,9 @@ BLOCK = np.dtype(
         ("reads", "u4"),  # all fresh reads
         ("switches", "u4"),  # hits by another client than the hit before
         ("edge", "u4"),  # hits at the route's newest ids
-        ("pure", "u4"),  # hits by clients that do nothing but read records
+        ("steady", "u4"),  # hits by clients that have read before, and little but this route
+        ("lead_client", "u4"),  # who has most of the hits (majority vote), and the vote's margin
+        ("lead_margin", "u4"),
         ("last_client", "u4"),
         ("next_check", "u4"),
         ("flagged", "u4"),

@@ -11,7 +11,7 @@ _BIAS = {32: 0.697, 64: 0.709}
 
 
 def distinct(registers: npt.NDArray[Any]) -> float:
-    """Distinct elements seen by one sketch of 32 or 64 registers (Flajolet et al. 2007); standard error 1.04/sqrt(m)."""
+    """Distinct elements of one sketch of 32 or 64 registers (Flajolet et al. 2007); standard error 1.04 / sqrt(m)."""
     return float(distinct_each(np.asarray(registers)[None, :])[0])
 
 

@@ -17,10 +17,10 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import pytest
 
@@ -70,7 +70,7 @@ group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=2097152
 log.cleaner.backoff.ms=200
 log.initial.task.delay.ms=200
-log.retention.check.interval.ms=1000
+log.retention.ms=-1
 """
 
 
@@ -202,9 +202,7 @@ class Broker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.kill()
 
 
@@ -212,19 +210,8 @@ def _java(libs: Path) -> list[str]:
     return ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{libs}/*"]
 
 
-def skip_or_fail(why: Unavailable) -> None:
+def skip_or_fail(why: Unavailable) -> NoReturn:
     """Skips the test where the machine lacks something, fails it where the machine is to have everything (``CI``)."""
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail(f"CI must run a real Kafka: {why}")
     pytest.skip(str(why))
-
-
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    """One broker for all tests of a run."""
-    try:
-        started = Broker.start(tmp_path_factory.mktemp("kafka"))
-    except Unavailable as why:
-        skip_or_fail(why)
-    with started:
-        yield started

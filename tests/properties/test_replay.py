@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from zlib import crc32
 
@@ -109,7 +110,7 @@ def test_cutting_packing_and_threads_change_nothing(
 ) -> None:
     """A log cut into rotated files anywhere, packed or not, read in chunks of any size: the same incidents."""
     edges = [0, *cuts, len(log())]
-    parts = [log()[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [log()[a:b] for a, b in pairwise(edges)]
     assert told(packed(tmp_path_factory.mktemp("cut"), parts, gz), threads, chunk_bytes) == whole
 
 

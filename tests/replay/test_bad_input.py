@@ -136,7 +136,7 @@ def test_not_one_line_can_be_parsed(tmp_path: Path) -> None:
 
 
 def test_the_closest_format_is_named(tmp_path: Path) -> None:
-    """Where not one line can be parsed, the preset that comes closest is named, as a start for the user's own string."""
+    """Where not one line can be parsed, the preset that comes closest is named: a start for a string of one's own."""
     nearly = [line.replace(b"[03/Mar", b"[33/Foo") for line in reads(b"bob", 1, 5)]
     done = detector("replay", log_of(tmp_path, nearly))
     assert done.returncode == 3

@@ -41,5 +41,5 @@ def test_an_extraction_is_one_incident(name: str, seed: int, tmp_path: Path) -> 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", NEGATIVES)
 def test_what_is_no_extraction_raises_nothing(name: str, seed: int, tmp_path: Path) -> None:
-    """Galleries, carriers, offices, monitors, prefetchers and crowds raise no incident, not even an informational one."""
+    """Galleries, carriers, offices, monitors and crowds raise no incident, not even an informational one."""
     assert _found(NEGATIVES[name](seed), tmp_path) == []
