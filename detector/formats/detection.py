@@ -10,6 +10,7 @@ from detector.formats.fields import FIELD, MAX_LINE_BYTES, REASON, REASONS, Fiel
 from detector.formats.jsonlines import JsonFormat
 from detector.formats.presets import Format, names, preset
 
+QUOTE = '"'
 ENOUGH = 0.5  # a preset that takes fewer of the lines is not the log's (judgement; half of a real log was torn)
 # How far a scanner has come when it gives a reason: an address is looked at first, a number last.
 _PROGRESS = np.array([{"layout": 1, "torn": 1, "time": 2, "status": 3, "bytes": 3, "ok": 4}.get(r, 0) for r in REASONS])
@@ -53,12 +54,19 @@ def detect(lines: list[bytes]) -> Detection:
         if taken.any() and _plausible(fields, buffer):
             filled = float((fields.span[taken, :, 1] >= 0).mean()) if json else 0.0
             scores[candidate.name] = (rates[candidate.name], filled, candidate.specificity)
-        progress[candidate.name] = float(_PROGRESS[fields.reason].mean()), candidate.specificity
+        progress[candidate.name] = float(_PROGRESS[fields.reason].mean()), -_quotes_away(candidate, lines)
     if not scores:
         furthest = max(progress, key=lambda name: progress[name])
         return Detection(None, rates, furthest if progress[furthest][0] > 0 else None)
     best = max(scores, key=lambda name: scores[name])
     return Detection(preset(best) if rates[best] >= ENOUGH else None, rates, best)
+
+
+def _quotes_away(candidate: Format, lines: list[bytes]) -> int:
+    """How many quotation marks the layout has more or fewer than the first line: what the eye sees first."""
+    if isinstance(candidate, JsonFormat):
+        return 0
+    return abs(candidate.layouts[0].text.count(QUOTE) - lines[0].count(QUOTE.encode()))
 
 
 def _scan(candidate: Format, lines: list[bytes]) -> tuple[Fields, bytes]:

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 from detector.errors import InputError
 from detector.sources.kafka_batches import Counts, KafkaChunk, from_records, hook, unsupported
+from detector.sources.kafka_receive import widen
 from detector.sources.kafka_settings import KafkaSettings
 
 Partition = tuple[str, int]  # topic, number
 
 FAST_CHUNKS = 8  # chunks a poll gives at most, each of 8 MiB or one response
+COMMIT_MS = 10_000  # the client's own default is to wait for ever
 PLAIN_RECORDS = 5_000  # records a poll gives at most where each is an object; 500 are no faster (measured)
 
 
@@ -93,15 +95,24 @@ class KafkaSource:
 
     def _connect(self, listener: Listener | None) -> Any:
         from kafka import KafkaConsumer
+        from kafka.net.compat import KafkaNetClient
+
+        clients: list[Any] = []
+
+        def opened(**configs: Any) -> Any:
+            clients.append(KafkaNetClient(**configs))
+            if self.fast_decode:
+                widen(clients[0])
+            return clients[0]
 
         arguments = self.settings.arguments()
-        with _said(f"broker {arguments['bootstrap_servers']}"):
-            consumer = KafkaConsumer(**_with_assignor(arguments))
         try:
             with _said(f"broker {arguments['bootstrap_servers']}"):
+                consumer = KafkaConsumer(**_with_assignor(arguments), kafka_client=opened)
                 self._subscribe(consumer, listener)
         except InputError:
-            consumer.close(autocommit=False)
+            for client in clients:  # a consumer that could not be made leaves its thread and its sockets behind
+                client.close()
             raise
         if self.fast_decode:
             hook(consumer._fetcher, self.counts)
@@ -135,7 +146,7 @@ class KafkaSource:
         )
 
         if self._fault is not None:
-            raise self._fault  # the client itself would never return: its iterator has ended, its place is kept
+            raise self._fault
         most = FAST_CHUNKS if self.fast_decode else PLAIN_RECORDS
         try:
             with _said("reading"):
@@ -152,6 +163,9 @@ class KafkaSource:
             return []
         except CorruptRecordError as error:
             self._fault = InputError(str(error.args[0] if error.args else error))
+            unread = getattr(self._consumer._fetcher, "_next_partition_records", None)
+            if unread:
+                unread.drain()  # the client keeps what broke off and would wait for more of it for ever
             raise self._fault from error
         return [
             chunk for theirs, items in got.items() for chunk in self._chunks((theirs.topic, theirs.partition), items)
@@ -247,7 +261,7 @@ class KafkaSource:
 
         An offset below one committed before by this member is left out: it would make the group read again what it
         has dealt with. Returns whether the broker took them; it does not where the partitions are another member's by
-        now. Without a group there is nothing to tell, and the answer is True.
+        now, or no broker answers in ``COMMIT_MS``. Without a group there is nothing to tell, and the answer is True.
         """
         from kafka.errors import CommitFailedError, KafkaError
         from kafka.structs import OffsetAndMetadata
@@ -256,7 +270,8 @@ class KafkaSource:
         if self.settings.group is None or not forward:
             return True
         try:
-            self._consumer.commit({_theirs(key): OffsetAndMetadata(value, "", -1) for key, value in forward.items()})
+            theirs = {_theirs(key): OffsetAndMetadata(value, "", -1) for key, value in forward.items()}
+            self._consumer.commit(theirs, timeout_ms=COMMIT_MS)
         except CommitFailedError:
             return False
         except KafkaError as error:

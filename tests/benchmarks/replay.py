@@ -33,6 +33,7 @@ LINES = 10_000_000
 REGEX_LINES = 1_000_000  # what the slow loop reads; its speed does not depend on the length of the file
 START_LINES = 1000
 START_RUNS = 5
+BUSY = 0.5  # load average of the last minute above which somebody else's work shows in the figures (judgement)
 PLANTED = ("walk", "sweep")
 LIBRARIES = ("duckdb", "polars", "numpy", "numba")
 PYTHON = (sys.executable, "-m")
@@ -46,17 +47,20 @@ class Start:
         first: with no kernel compiled yet.
         bare: with no byte code either, as installers that do not compile it leave a machine.
         later: median of five, everything compiled.
+        first_cpu: processor time of the first start, which tells compiling from waiting for others.
     """
 
     first: float
     bare: float
     later: float
+    first_cpu: float
 
 
 def main() -> None:
     """Makes the log, measures, prints."""
     wanted = arguments()
     processors = pin()
+    load = os.getloadavg()[0]
     log = made(wanted.lines)
     with tempfile.TemporaryDirectory(prefix="detector-bench-") as folder:
         scratch = Path(folder)
@@ -64,12 +68,17 @@ def main() -> None:
         start = starts(log, scratch, environment)
         rows = programs(log, wanted.lines, scratch)
         print(f"{log.stat().st_size / wanted.lines:.0f} bytes a line, {wanted.lines:,} lines; {machine(processors)}")
+        if load > BUSY:
+            print(f"load average {load:.1f} before the run: others use the processors, so every figure is too slow")
         interleaved(rows, wanted.runs, environment)
         found = incidents(scratch / "threads-2.jsonl")
-    result = results(rows, start, found, wanted.lines, machine(processors))
+    result = {"load_before": round(load, 2), **results(rows, start, found, wanted.lines, machine(processors))}
     print_table(rows)
     print(f"incidents written: {', '.join(f'{n} {pattern}' for pattern, n in found.items()) or 'none'}")
-    print(f"first start {start.first:.1f} s, without byte code {start.bare:.1f} s, later {start.later:.2f} s")
+    print(
+        f"first start {start.first:.1f} s ({start.first_cpu:.1f} CPU s), without byte code {start.bare:.1f} s, "
+        f"later {start.later:.2f} s"
+    )
     for line in verdicts(result):
         print(line)
     if wanted.save:
@@ -129,9 +138,9 @@ def starts(log: Path, scratch: Path, environment: dict[str, str]) -> Start:
     command = replaying(short, scratch / "short.jsonl")
     bare = run(command, environment).seconds
     shutil.rmtree(environment["DETECTOR_KERNEL_CACHE"])
-    first = run(command, environment).seconds
+    first = run(command, environment)
     later = [run(command, environment).seconds for _ in range(START_RUNS)]
-    return Start(first, bare, statistics.median(later))
+    return Start(first.seconds, bare, statistics.median(later), first.cpu_seconds)
 
 
 def replaying(log: Path, incidents_file: Path, *more: str) -> list[str]:
@@ -210,6 +219,7 @@ def results(rows: list[Program], start: Start, found: dict[str, int], lines: int
         "lines": lines,
         "lines_per_second": round(rows[0].lines_per_second),
         "first_start_seconds": round(start.first, 2),
+        "first_start_cpu_seconds": round(start.first_cpu, 2),
         "first_start_without_byte_code_seconds": round(start.bare, 2),
         "later_start_seconds": round(start.later, 3),
         "incidents": found,

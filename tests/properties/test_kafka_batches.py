@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,9 +21,9 @@ from kafka.structs import TopicPartition
 
 from detector.sources import kafka_batches
 from detector.sources.kafka_batches import Counts, KafkaChunk, hook, unsupported
-from detector.sources.kafka_inflate import GZIP, LZ4, NONE, ZSTD
+from detector.sources.kafka_inflate import GZIP, LZ4, NONE, PIECE_BYTES, SNAPPY, ZSTD, InflateError, inflate
 
-ROOM = 1 << 24
+ROOM = 1 << 26
 HEADER_BYTES = 61
 TIME_MS = 1_750_000_000_000
 MAX_MS = 4_102_444_800_000
@@ -228,3 +229,36 @@ def test_times_are_those_of_the_broker_where_it_sets_them() -> None:
     assert fast == read(bytes(data), 0, fast=False)
     assert [time for _, time, _ in fast[0]] == [(TIME_MS + 5) * 1000] * 2
     assert np.all(np.diff([offset for offset, _, _ in fast[0]]) == 1)
+
+
+@pytest.mark.parametrize("codec", [LZ4, ZSTD, GZIP])
+def test_a_bomb_is_read_in_pieces(codec: int) -> None:
+    """A batch that inflates a hundredfold comes in chunks of bounded size, and whole."""
+    data = encode([(codec, [(0, TIME_MS, None, bytes(1_000_000), [])] * 40)], 0)
+    assert len(data) < 400_000
+    fetcher = SimpleNamespace(PartitionRecords=Fetcher.PartitionRecords)
+    hook(fetcher, Counts())
+    chunks = list(fetcher.PartitionRecords(0, TopicPartition("t", 0), MemoryRecords(data)).record_iterator)
+    assert sum(int(chunk.lengths.sum()) for chunk in chunks) == 40_000_000
+    assert [offset for chunk in chunks for offset in chunk.positions.tolist()] == list(range(40))
+    assert max(chunk.buffer.size for chunk in chunks) < PIECE_BYTES * 2
+
+
+def test_snappy_is_read_without_its_library() -> None:
+    """Snappy blocks, bare and in the stream of snappy-java; a block that lies about its size is refused unread."""
+    text = b"abcdefgh" * 10_000
+    block = pa.Codec("snappy").compress(text, asbytes=True)
+    stream = b"\x82SNAPPY\x00" + struct.pack(">iii", 1, 1, len(block)) + block
+    for data in (block, stream):
+        assert b"".join(inflate(SNAPPY, memoryview(data))) == text
+    for damaged in (stream[:-1], block[:-1], b"\xff\xff\xff\xff\x0f" + block[3:], b"\xff"):
+        with pytest.raises(InflateError):
+            list(inflate(SNAPPY, memoryview(damaged)))
+
+
+def test_another_client_is_not_taken_for_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the private parts have changed, the reason is said and the plain path is taken."""
+    monkeypatch.delattr(Fetcher.PartitionRecords, "take")
+    assert unsupported() == "PartitionRecords has no take"
+    monkeypatch.delattr(Fetcher, "PartitionRecords")
+    assert unsupported() == "Fetcher has no class PartitionRecords"
