@@ -10,10 +10,9 @@ import numpy as np
 from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
 from detector.detectors.sweep import Company
 from detector.evidence.client import ClientEvidence, Null
-from detector.evidence.constants import BLOCK_IDS
 from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
-from detector.incidents.book import Book
+from detector.incidents.book import LOOK_BACK_US, Book
 from detector.incidents.recent import Recent
 from detector.incidents.sweep_story import SweepStory
 from detector.records.batch import Batch
@@ -131,8 +130,8 @@ class Pipeline:
     def _company(self, judged: Judged) -> Company:
         block: Any = judged.block
         until = int(block["last_us"]) - AGE_US
-        reads = self.recent.of_route(int(block["route"]), int(block["begin_us"]))
-        reads = reads[(reads["time_us"] <= until) & reads["cold"] & (reads["number"] // BLOCK_IDS == block["block"])]
+        reads = self.recent.of_route(int(block["route"]), until - LOOK_BACK_US)
+        reads = reads[(reads["time_us"] <= until) & reads["cold"] & ~reads["own"]]
         clients = self.state.clients[reads["slot"]]
         requests = clients["requests"].sum(axis=1)
         only = (clients["lead"] == block["route"]) & (5 * clients["lead_margin"].astype(np.int64) >= 3 * requests)

@@ -35,10 +35,10 @@ one client's own, and the others came by."""
 
 @dataclass(frozen=True)
 class Company:
-    """What became of the clients whose hits in a block are half a minute old.
+    """What became of the clients whose hits on a block's route are half a minute old.
 
     Attributes:
-        aged: such hits.
+        aged: such hits of the last ten minutes.
         pure: of those, by clients that have done little else to this day.
         single: share of other clients as old that have made one request.
     """
