@@ -135,7 +135,7 @@ class Pipeline:
         clients = self.state.clients[reads["slot"]]
         requests = clients["requests"].sum(axis=1)
         only = (clients["lead"] == block["route"]) & (5 * clients["lead_margin"].astype(np.int64) >= 3 * requests)
-        others = self.state.in_use
+        others = self.state.sample()
         others = others[(others["first_us"] <= until) & (others["lead"] != block["route"])]
         single = float(np.mean(others["requests"].sum(axis=1) == 1)) if len(others) else 0.0
         return Company(len(reads), int(np.count_nonzero(only & (clients["key"] == reads["client"]))), single)

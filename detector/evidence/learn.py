@@ -9,14 +9,10 @@ import numpy.typing as npt
 
 from detector.evidence.client import Null
 from detector.evidence.constants import DAY_US
-from detector.evidence.likelihood import PRIOR_STRENGTH, fit_strength
+from detector.evidence.likelihood import fit_strength
 from detector.evidence.volume import fit_tail
 from detector.state.layout import COUNTER, State
 from detector.state.sketch import distinct_each
-
-SAMPLE = 20_000
-"""Clients a fit looks at, evenly spread over the table: the error of the moments is below 2 % with that many."""
-
 
 SETTLED_DAYS = 0.25
 """A quarter of the day over which a record counts as cold: before, everything is read for the first time."""
@@ -32,11 +28,10 @@ def learn(state: State, before: Null, now_us: int) -> Null:
 
     Clients with an open incident teach nothing. Over-dispersion is fitted on closed days only.
     """
-    clients = state.in_use
-    seen = np.flatnonzero((clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0))
-    if not len(seen):
+    clients = state.sample()
+    chosen = clients[(clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0)]
+    if not len(chosen):
         return before
-    chosen = clients[seen[:: max(1, len(seen) // SAMPLE)]]
     span_days = (now_us - int(clients["first_us"].min())) / DAY_US
     reading = chosen[(chosen["reads"][:, 0] + chosen["reads"][:, 1]) > 0]
     tail = fit_tail(np.maximum(distinct_each(reading["registers"]), reading["distinct_before"]))
@@ -44,7 +39,7 @@ def learn(state: State, before: Null, now_us: int) -> Null:
         cold_strength=_strength(chosen, "cold", "fresh"),
         miss_strength=_strength(chosen, "misses", "tries"),
         tail=tail or before.tail,
-        clients_a_day=float(len(seen)),
+        clients_a_day=len(chosen) * len(state.in_use) / len(clients),
         blocks_a_day=float(state.counters[COUNTER["blocks"]]) / max(span_days, 1.0),
         settled=before.settled or span_days >= SETTLED_DAYS,
         floor=before.floor,
@@ -53,6 +48,4 @@ def learn(state: State, before: Null, now_us: int) -> Null:
 
 def _strength(chosen: npt.NDArray[Any], successes: str, trials: str) -> float:
     closed = chosen[chosen[trials][:, 1] >= 2]
-    if len(closed) < 2:
-        return PRIOR_STRENGTH
-    return fit_strength(closed[successes][:, 1].tolist(), closed[trials][:, 1].tolist())
+    return fit_strength(closed[successes][:, 1], closed[trials][:, 1])

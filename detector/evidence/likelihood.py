@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from math import exp, lgamma, log
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 EXTRACTOR = ((17.0, 3.0), (20.0, 0.5))
 """The alternative: half the extractors succeed at .85 on average, half at .98 (shape of the simulated crawlers). The
@@ -45,25 +49,25 @@ def log_ratio(
     return mixed - null
 
 
-def fit_strength(k: list[float], n: list[float]) -> float:
+def fit_strength(k: npt.NDArray[Any], n: npt.NDArray[Any]) -> float:
     """``a0 + b0`` of a Beta-binomial from many clients' counts, by moments; its lower bound (95 %), at least 1.
 
     Args:
-        k, n: successes and trials of one client each; clients with fewer than two trials are left out.
+        k, n: successes and trials, one entry a client; clients with fewer than two trials are left out.
 
     Under `FEWEST_CLIENTS_FOR_FIT` clients the prior's strength. The bound takes the variance of the pair-agreement
     estimator over clients as its error.
     """
-    pairs = [(a, b) for a, b in zip(k, n, strict=True) if b >= 2]
-    if len(pairs) < FEWEST_CLIENTS_FOR_FIT:
+    enough = n >= 2
+    a, b = k[enough].astype(np.float64), n[enough].astype(np.float64)
+    if len(a) < FEWEST_CLIENTS_FOR_FIT:
         return PRIOR_STRENGTH
-    mean = sum(a / b for a, b in pairs) / len(pairs)
+    mean = float(np.mean(a / b))
     spread = mean * (1.0 - mean)
     if spread <= 0:
         return PRIOR_STRENGTH
-    products = [(a * (a - 1)) / (b * (b - 1)) for a, b in pairs]  # probability that two of its trials both succeed
-    both = sum(products) / len(products)
-    error = (sum((p - both) ** 2 for p in products) / (len(products) - 1) / len(products)) ** 0.5
-    rho = min(max((both - mean**2) / spread, 1e-3), 0.9)
+    both = (a * (a - 1)) / (b * (b - 1))  # probability that two of a client's trials both succeed
+    error = float(np.std(both, ddof=1)) / len(both) ** 0.5
+    rho = min(max((float(np.mean(both)) - mean**2) / spread, 1e-3), 0.9)
     upper = min(rho + 1.645 * error / spread, 0.9)
     return float(max(1.0 / upper - 1.0, 1.0))

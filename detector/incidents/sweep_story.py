@@ -31,6 +31,7 @@ class SweepStory(Story):
         self._hits: dict[int, int] = {}
         self._reads: dict[int, int] = {}
         self._names: dict[int, tuple[str, int]] = {}
+        self._proven: set[int] = set()
 
     def wait(self, reads: npt.NDArray[Any]) -> None:
         """Keeps reads of the route (dtype READS) until they are settled."""
@@ -57,13 +58,22 @@ class SweepStory(Story):
         for client, at in zip(clients.tolist(), first.tolist(), strict=True):
             if client not in self._names:
                 self._names[client] = (printable(taken["name"][at]), int(taken["kind"][at]))
+        self._prove(clients.tolist())
         self.add(taken)
         self._mark(state, taken[first])
 
     def _regular(self, clients: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Reads by clients that have proved themselves workers: eight reads on the line, and nine in ten of theirs."""
-        proven = [c for c, n in self._hits.items() if n >= 8 and 10 * n >= 9 * self._reads.get(c, n)]
-        return np.isin(clients, np.array(proven, np.uint64))
+        """Reads by clients that have proved themselves workers."""
+        return np.isin(clients, np.fromiter(self._proven, np.uint64, len(self._proven)))
+
+    def _prove(self, clients: list[int]) -> None:
+        """Workers have eight reads on the line or more, and those are nine in ten of theirs."""
+        for client in clients:
+            hits = self._hits[client]
+            if hits >= 8 and 10 * hits >= 9 * self._reads.get(client, hits):
+                self._proven.add(client)
+            else:
+                self._proven.discard(client)
 
     def _mark(self, state: State, taken: npt.NDArray[Any]) -> None:
         for client, slot in zip(taken["client"].tolist(), taken["slot"].tolist(), strict=True):

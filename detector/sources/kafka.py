@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from detector.errors import InputError
 from detector.sources.kafka_batches import Counts, KafkaChunk, from_records, hook, unsupported
-from detector.sources.kafka_receive import widen
 from detector.sources.kafka_settings import KafkaSettings
 
 Partition = tuple[str, int]  # topic, number
@@ -101,8 +100,6 @@ class KafkaSource:
 
         def opened(**configs: Any) -> Any:
             clients.append(KafkaNetClient(**configs))
-            if self.fast_decode:
-                widen(clients[0])
             return clients[0]
 
         arguments = self.settings.arguments()

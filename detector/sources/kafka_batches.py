@@ -306,6 +306,7 @@ def hook(fetcher: Any, counts: Counts) -> None:
         def _maybe_skip_record(self, record: Any) -> bool:
             return False  # the kernel has left out what lies before the offset asked for
 
+    _RECORDS.load()  # now, and not while the first records wait
     fetcher.PartitionRecords = BatchRecords
 
 

@@ -44,6 +44,9 @@ MISSES = 0.03
 WALK_SHARE, WALK_HOUR, WALK_RATE, WALK_FIRST = 1 / 500, 8, 10.0, 1_200_000
 SWEEP_SHARE, SWEEP_HOUR, SWEEP_RATE, SWEEP_FIRST, SWEEP_CLIENTS = 1 / 200, 14, 37.0, 1, 3_000
 
+WALK_LEAST, SWEEP_LEAST = 400, 1_000  # requests, however short the log: enough to be found (tried)
+LEAST_LINES = 10_000  # most of which are still ordinary
+
 
 @dataclass(frozen=True)
 class Crowd:
@@ -92,13 +95,13 @@ def ordinary(rng: np.random.Generator, crowd: Crowd, start_us: int, end_us: int,
 
 def walk(rng: np.random.Generator, crowd: Crowd, lines: int) -> Traffic:
     """One address reads users one after the other."""
-    count = max(1, int(lines * WALK_SHARE))
+    count = max(WALK_LEAST, int(lines * WALK_SHARE))
     return _run(rng, count, WALK_HOUR, WALK_RATE, "user", WALK_FIRST, np.repeat(crowd.walker, count))
 
 
 def sweep(rng: np.random.Generator, crowd: Crowd, lines: int) -> Traffic:
     """Thousands of addresses take turns at one queue of contacts, which nobody else reads."""
-    count = max(1, int(lines * SWEEP_SHARE))
+    count = max(SWEEP_LEAST, int(lines * SWEEP_SHARE))
     return _run(rng, count, SWEEP_HOUR, SWEEP_RATE, "contact", SWEEP_FIRST, rng.choice(crowd.sweepers, count))
 
 
@@ -114,10 +117,10 @@ def _run(rng: np.random.Generator, count: int, hour: int, rate: float, form: str
 def blocks(lines: int) -> Iterator[bytes]:
     """The log of exactly ``lines`` lines in the order of time, whole lines in each block.
 
-    The same number of lines gives the same log. Raises ``ValueError`` below 1,000 lines: the attacks would vanish.
+    The same number of lines gives the same log. Raises ``ValueError`` below LEAST_LINES.
     """
-    if lines < 1000:
-        raise ValueError(f"{lines} lines; at least 1,000")
+    if lines < LEAST_LINES:
+        raise ValueError(f"{lines} lines; at least {LEAST_LINES:,}")
     rng = np.random.default_rng(SEED)
     actors = Actors()
     crowd = people(rng, actors)

@@ -59,6 +59,11 @@ class Program:
         return statistics.median(run.seconds for run in self.runs)
 
     @property
+    def fastest(self) -> float:
+        """Seconds of the run least disturbed by others."""
+        return min(run.seconds for run in self.runs)
+
+    @property
     def cpu_seconds(self) -> float:
         """Median of the runs."""
         return statistics.median(run.cpu_seconds for run in self.runs)

@@ -332,6 +332,57 @@ def test_pause_lag_and_close(
     one.close()
 
 
+class Heard:
+    """Partitions a member was told it has."""
+
+    def __init__(self) -> None:
+        self.held: set[tuple[str, int]] = set()
+
+    def assigned(self, partitions: Sequence[tuple[str, int]]) -> None:
+        """Adds them."""
+        self.held |= set(partitions)
+
+    def revoked(self, partitions: Sequence[tuple[str, int]]) -> None:
+        """Takes them away."""
+        self.held -= set(partitions)
+
+    lost = revoked
+
+
+def test_members_share_and_take_over(broker: Broker, topic: Callable[..., str], producer: KafkaProducer) -> None:
+    """A second member takes a partition over where the first committed; when it goes, the first has all again."""
+    name = topic(partitions=2)
+    consumer = {"bootstrap.servers": broker.bootstrap, "group.id": name, "heartbeat.interval.ms": 200}
+    settings = KafkaSettings((name,), "earliest", consumer)
+    for partition in (0, 1):
+        write(producer, name, [(None, b"%d" % n, []) for n in range(10)], partition)
+    heard = Heard(), Heard()
+    first = KafkaSource(settings, heard[0])
+    taken: list[tuple[int, int]] = []
+
+    def poll(source: KafkaSource) -> None:
+        for chunk in source.poll(0.1):
+            partition = source.partitions[chunk.origin]
+            taken.extend((partition[1], offset) for offset in chunk.positions.tolist())
+            source.commit({partition: chunk.next_offset})
+
+    deadline = monotonic() + PATIENCE_SECONDS
+    while len(taken) < 20 and monotonic() < deadline:
+        poll(first)
+    assert heard[0].held == {(name, 0), (name, 1)} == set(first.assignment)
+    second = KafkaSource(settings, heard[1])
+    while not (first.assignment and second.assignment) and monotonic() < deadline:
+        poll(first)
+        poll(second)
+    assert [len(one.held) for one in heard] == [1, 1]
+    second.close()
+    while len(first.assignment) < 2 and monotonic() < deadline:
+        poll(first)
+    assert len(heard[0].held) == 2
+    first.close()
+    assert sorted(taken) == [(partition, n) for partition in (0, 1) for n in range(10)]
+
+
 def test_what_cannot_be_read_is_said(broker: Broker, source: Callable[..., KafkaSource]) -> None:
     """A topic that is not there, and a broker that is not there."""
     with pytest.raises(InputError, match="no topic nowhere"):

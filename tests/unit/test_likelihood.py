@@ -49,10 +49,10 @@ def test_fit_recovers_over_dispersion() -> None:
     p = rng.beta(0.15 * true, 0.85 * true, 3000)
     n = rng.integers(5, 40, 3000)
     k = rng.binomial(n, p)
-    fitted = fit_strength(k.tolist(), n.tolist())
+    fitted = fit_strength(k, n)
     assert true / 3 <= fitted <= true * 1.1
 
 
 def test_few_clients_keep_the_prior() -> None:
     """Under two hundred clients nothing is fitted."""
-    assert fit_strength([1.0] * 50, [3.0] * 50) == PRIOR_STRENGTH
+    assert fit_strength(np.ones(50), np.full(50, 3)) == PRIOR_STRENGTH
