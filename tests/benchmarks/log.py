@@ -44,8 +44,8 @@ MISSES = 0.03
 WALK_SHARE, WALK_HOUR, WALK_RATE, WALK_FIRST = 1 / 500, 8, 10.0, 1_200_000
 SWEEP_SHARE, SWEEP_HOUR, SWEEP_RATE, SWEEP_FIRST, SWEEP_CLIENTS = 1 / 200, 14, 37.0, 1, 3_000
 
-WALK_LEAST, SWEEP_LEAST = 400, 1_000  # requests, however short the log: enough to be found (tried)
-LEAST_LINES = 10_000  # most of which are still ordinary
+WALK_LEAST, SWEEP_LEAST = 400, 5_000  # requests, however short the log: with 1,000 the sweep is not found (tried)
+LEAST_LINES = 20_000  # most of which are still ordinary
 
 
 @dataclass(frozen=True)

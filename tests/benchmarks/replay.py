@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 LOGS = ROOT / "build" / "bench"
 LOG_SOURCES = (HERE / "log.py", *sorted((ROOT / "detector" / "simulate").glob("*.py")))
 LINES = 10_000_000
-LEAST_LINES = 10_000  # as `log` has it, whose import would cost this process numpy
+LEAST_LINES = 20_000  # as `log` has it, whose import would cost this process numpy
 REGEX_LINES = 1_000_000  # what the slow loop reads; its speed does not depend on the length of the file
 START_LINES = 1000
 START_RUNS = 5
@@ -104,7 +104,7 @@ def surroundings(scratch: Path) -> dict[str, str]:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measures a whole replay beside other tools.")
-    parser.add_argument("--lines", type=int, default=LINES, help="length of the log, at least 10,000 [10,000,000]")
+    parser.add_argument("--lines", type=int, default=LINES, help="length of the log, at least 20,000 [10,000,000]")
     parser.add_argument("--runs", type=int, default=3, help="runs of each program; the median is told [3]")
     parser.add_argument("--save", action="store_true", help="write the figures to tests/benchmarks/results")
     wanted = parser.parse_args()

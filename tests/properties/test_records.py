@@ -38,6 +38,7 @@ PROXIES = Identity(trusted_proxies=("10.0.0.0/8", "::1"))
 
 
 def same(one: Batch, other: Batch) -> None:
+    """Asserts that two batches are equal, column by column."""
     for left, right in zip(one.columns(), other.columns(), strict=True):
         assert np.array_equal(left, right)
 

@@ -18,6 +18,7 @@ PROXIES = Identity(trusted_proxies=("10.0.0.0/8", "2001:db8:ffff::/48"))
 
 
 def client_of(peer: str, chain: str = "", identity: Identity = PROXIES) -> str:
+    """The printable name of the client of one line with this peer and forwarding header."""
     (name,) = names(resolved([{"address": peer.encode(), "forwarded": chain.encode()}], Resolver(identity)))
     return name
 
