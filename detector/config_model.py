@@ -73,8 +73,8 @@ class DetectionConfig:
     min_records: int = _option(
         100,
         Rule(
-            "fewest records of one client and day that volume alone may raise; "
-            "single people read up to 874 on a public portal (measured)",
+            "fewest distinct records of one client and day that amount and coldness together may raise (judgement; "
+            "single people read up to 874 a day on a public portal, but popular ones)",
             1,
             10**9,
         ),
