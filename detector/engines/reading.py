@@ -1,4 +1,4 @@
-"""Log files to rows in the order of log time: read, scanned and resolved in one thread, merged in another.
+"""Log files to rows in the order of log time: read, scanned, resolved and sorted in one thread, judged in another.
 
 What comes out depends on the records and the settings alone: not on chunks, threads or the speed of either.
 """
@@ -31,7 +31,7 @@ TORN = 0.1
 HEADS = 64  # heads looked through for a file named by the user: 16 MiB without one parsable line is no access log
 SMALL_CHUNK_BYTES = 256 << 10  # the least a chunk shrinks to when many files are open at once
 OPEN_FILES = 4  # files open at once that get whole chunks; more share the memory of these
-QUEUE_STEPS = 4  # chunks parsed ahead of the judge: 8 MB of rows each
+QUEUED = 4  # batches sorted ahead of the judge: some 8 MB of rows each
 POLL_SECONDS = 0.1  # how long a thread waits before it looks whether the other side is still there
 
 _Step = tuple[list[Part], int]
@@ -98,8 +98,12 @@ class Reader:
         return min(done, total) if total else done, total, self.coverage.lines  # a log may grow while it is read
 
     def __iter__(self) -> Iterator[Released]:
+        with closing(self._released() if self._settings.threads < 2 else _ahead(self._released())) as released:
+            yield from released
+
+    def _released(self) -> Generator[Released, None, None]:
         merger = Merger()
-        with closing(self._steps() if self._settings.threads < 2 else _ahead(self._steps())) as steps:
+        with closing(self._steps()) as steps:
             for parts, watermark_us in steps:
                 merger.add(parts)
                 yield from merger.release(watermark_us, last=watermark_us == END)
@@ -186,12 +190,12 @@ class Reader:
                 feed.file.close()
 
 
-def _ahead(steps: Generator[_Step, None, None]) -> Generator[_Step, None, None]:
-    """The same steps, made in a thread of their own, a few ahead; what is raised there is raised here."""
-    queue: Queue[_Step] = Queue(QUEUE_STEPS)
+def _ahead(rows: Generator[Released, None, None]) -> Generator[Released, None, None]:
+    """The same rows, read and sorted in a thread of their own, a few ahead; what is raised there is raised here."""
+    queue: Queue[Released] = Queue(QUEUED)
     stop = Event()
     done: Future[None] = Future()
-    thread = Thread(target=_run, args=(steps, queue, stop, done), name="read", daemon=True)
+    thread = Thread(target=_run, args=(rows, queue, stop, done), name="read", daemon=True)
     thread.start()
     try:
         while not (done.done() and queue.empty()):
@@ -205,13 +209,13 @@ def _ahead(steps: Generator[_Step, None, None]) -> Generator[_Step, None, None]:
         thread.join(timeout=10 * POLL_SECONDS)  # a thread that waits for a pipe is left to end with the process
 
 
-def _run(steps: Generator[_Step, None, None], queue: Queue[_Step], stop: Event, done: Future[None]) -> None:
+def _run(rows: Generator[Released, None, None], queue: Queue[Released], stop: Event, done: Future[None]) -> None:
     try:
-        with closing(steps):
-            for step in steps:
+        with closing(rows):
+            for part in rows:
                 while not stop.is_set():
                     try:
-                        queue.put(step, timeout=POLL_SECONDS)
+                        queue.put(part, timeout=POLL_SECONDS)
                         break
                     except Full:
                         continue
