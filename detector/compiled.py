@@ -190,7 +190,7 @@ class _Code(NamedTuple):
 
 @cache
 def cache_folder() -> Path:
-    """The folder of this machine's objects: one for each state of the kernel sources, numba, Python and processor.
+    """The folder of this machine's objects: one for each state of the rooms with kernels, numba, Python and processor.
 
     ``DETECTOR_KERNEL_CACHE`` names another root; ``DETECTOR_KERNEL_CPU`` compiles for a named processor.
     """
@@ -198,8 +198,9 @@ def cache_folder() -> Path:
     import llvmlite.binding as llvm
 
     digest = hashlib.blake2b(digest_size=10)
-    for path in sorted(_PACKAGE.rglob("*_kernel.py")):
-        digest.update(path.read_bytes())
+    rooms = {path.parent for path in _PACKAGE.rglob("*_kernel.py")}
+    for path in sorted(path for room in rooms for path in room.glob("*.py")):
+        digest.update(path.read_bytes())  # not the kernels alone: the constants they import are compiled into them
     cpu = os.environ.get("DETECTOR_KERNEL_CPU") or llvm.get_host_cpu_name()
     digest.update(f"{llvmlite.__version__} {sys.version_info[:2]} {cpu} {sys.platform}".encode())
     root = os.environ.get("DETECTOR_KERNEL_CACHE") or str(Path(user_cache_dir("detector")) / "kernels")

@@ -26,7 +26,6 @@ class Exposure:
 
     def __init__(self) -> None:
         self.unseen = 0
-        self.extra_rows = 0
         self._objects: npt.NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._new: list[npt.NDArray[np.uint64]] = []
         self._waiting = 0
@@ -65,8 +64,8 @@ class Exposure:
             assert self._registers is not None
             seen = _estimate(self._registers)
             error = SIGMAS_99 * 1.04 / np.sqrt(len(self._registers)) * seen
-        total = seen + self.unseen + self.extra_rows
-        low = max(seen - error, float(self.unseen)) + self.extra_rows
+        total = seen + self.unseen
+        low = max(seen - error, float(self.unseen))
         return Estimate(round(total), round(min(low, total)), round(total + error))
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from detector.detectors.signal import Finding, Signal
 from detector.incidents.exposure import Exposure
 from detector.records.batch import KINDS
+from detector.state.sketch import mix_each
 
 PORTION = 1 << 14  # reads counted at once: thousands, so that the cost of a call does not show
 POINTS = 500  # (time, id) points a case keeps: enough for a scatter plot, small enough for any report
@@ -172,11 +173,8 @@ class Story:
 
 
 def keys_of(reads: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """The objects of reads as one hash each, route included: SplitMix64's finalizer, as in the tables."""
-    x: npt.NDArray[np.uint64] = reads["object"] ^ (reads["route"].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    """The objects of reads as one hash each, route included, as in the table of objects."""
+    return mix_each(reads["object"], reads["route"].astype(np.uint64))
 
 
 def printable(name: npt.NDArray[np.uint8]) -> str:

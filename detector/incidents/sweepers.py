@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from detector.evidence.constants import BLOCK_IDS
 from detector.state.layout import WAYS, State
+from detector.state.sketch import mix_each
 
 STRAIGHT = 0.5  # least correlation of id and place in a block that is being swept, as where the kernel begins to look
 SURE = 5.0  # and five standard errors of a correlation of nothing, 1 / sqrt(n)
@@ -57,10 +58,7 @@ def _later_in_block(block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 def _block_slots(state: State, route: int, block: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Where the blocks lie in the table; -1 where they are not held any more."""
-    x = block.astype(np.uint64) ^ np.uint64(route * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    x = x ^ (x >> np.uint64(31))
+    x = mix_each(block.astype(np.uint64), np.full(len(block), route, np.uint64))
     base = (x & np.uint64(len(state.blocks) // WAYS - 1)).astype(np.int64) * WAYS
     found = np.full(len(block), -1)
     for way in range(WAYS):

@@ -104,8 +104,6 @@ BESIDE = np.dtype(
 
 SAMPLE = 10_000  # clients a fit looks at: the error of a share is then below half a percent
 
-ADDRESS, NETWORK, AGENT = 0, 1, 2  # the three tables beside the clients
-
 COUNTERS = (
     "clients",  # slots in use
     "clients_evicted",
@@ -146,7 +144,7 @@ class State:
         objects: OBJECT (sizes.objects,), buckets of WAYS.
         blocks: BLOCK (sizes.blocks,), buckets of WAYS.
         routes: ROUTE (sizes.routes,), by route id.
-        beside: BESIDE (3, sizes.beside), buckets of WAYS: addresses, networks, agents.
+        beside: BESIDE (3, sizes.beside), buckets of WAYS: addresses, networks, agents, in this order.
         counters: int64 (len(COUNTERS),).
     """
 

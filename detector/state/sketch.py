@@ -11,6 +11,14 @@ _POWERS = np.exp2(-np.arange(256.0))
 _BIAS = {32: 0.697, 64: 0.709}
 
 
+def mix_each(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """SplitMix64's finalizer over two columns of keyed hashes: what the kernels call ``mix``, wrapping as they do."""
+    x: npt.NDArray[np.uint64] = a ^ (b * np.uint64(0x9E3779B97F4A7C15))
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
 def distinct(registers: npt.NDArray[Any]) -> float:
     """Distinct elements of one sketch of 32 or 64 registers (Flajolet et al. 2007); standard error 1.04 / sqrt(m)."""
     return float(distinct_each(np.asarray(registers)[None, :])[0])
