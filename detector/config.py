@@ -42,6 +42,10 @@ class Config(model.Config):
         return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
+REPLAY_LATENESS_SECONDS = 60.0  # contract.md, "Order"
+RUN_LATENESS_SECONDS = 1.0
+
+
 @dataclass(frozen=True)
 class ReplaySettings:
     """What one replay is asked to do.
@@ -198,13 +202,37 @@ class _Reader:
         if origin is tuple:
             return self._list(node, typing.get_args(kind)[0], rule, path, default)
         if origin is dict:
+            if typing.get_args(kind)[1] is Any:
+                return self._settings(node, path, default)
             pairs = self._pairs(node, f"{path}.", PATTERNS)
             return {key: self.value(child, bool, rule, f"{path}.{key}", True) for key, child in pairs}
         if origin is types.UnionType:
             if _is_null(node):
                 return None
-            kind = typing.get_args(kind)[0]
+            return self.value(node, typing.get_args(kind)[0], rule, path, default)
         return self._scalar(node, kind, rule, path, default)
+
+    def _settings(self, node: yaml.Node, path: str, default: Any) -> Any:
+        """A mapping whose keys another program defines: texts, numbers, yes or no, and lists of texts."""
+        if _is_null(node):
+            return default
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(node, path, "must be a section")
+            return default
+        values: dict[str, Any] = {}
+        for key_node, child in node.value:
+            key = str(key_node.value)
+            if key in values:
+                self.problem(key_node, f"{path}.{key}", "said twice")
+            elif isinstance(child, yaml.ScalarNode):
+                values[key] = _plain(child)
+            elif isinstance(child, yaml.SequenceNode) and all(isinstance(c, yaml.ScalarNode) for c in child.value):
+                values[key] = [str(c.value) for c in child.value]
+            else:
+                self.problem(child, f"{path}.{key}", "must be a text, a number, true or false, or a list of texts")
+            if key.endswith("_file") and isinstance(values.get(key), str):
+                values[key] = str(self.folder / values[key])
+        return values
 
     def _list(self, node: yaml.Node, kind: Any, rule: Rule, path: str, default: Any) -> Any:
         if _is_null(node):
@@ -263,6 +291,15 @@ def _contradictions(section: Any) -> Iterable[str]:
     elif isinstance(section, model.MatchConfig):
         if not section.accounts and not section.networks:
             yield "matches nobody; name accounts or networks"
+    elif isinstance(section, model.SourceConfig):
+        if section.files and section.kafka:
+            yield "names files and kafka; one process reads one of them"
+    elif isinstance(section, model.SharedConfig):
+        if bool(section.folder) == bool(section.topic):
+            yield "name a folder or a topic"
+    elif isinstance(section, model.KafkaSourceConfig):
+        if (section.start == "timestamp") != (section.start_ms is not None):
+            yield "start_ms goes with start: timestamp, and with no other start"
     elif isinstance(section, Config):
         names = [partner.name for partner in section.partners]
         yield from (
@@ -277,6 +314,18 @@ def _is_null(node: yaml.Node) -> bool:
 def _meant(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _plain(node: yaml.ScalarNode) -> Any:
+    """What a scalar means by YAML's own reading: true, a number, nothing, or its text."""
+    if _is_null(node):
+        return None
+    for convert in (_boolean, _integer, _number):
+        try:
+            return convert(node, str(node.value))
+        except ValueError:
+            continue
+    return str(node.value)
 
 
 def _boolean(node: yaml.ScalarNode, text: str) -> bool:

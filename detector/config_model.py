@@ -79,8 +79,14 @@ class DetectionConfig:
             10**9,
         ),
     )
-    lateness_seconds: float = _option(
-        60.0, Rule("how long records wait to be put in order; servers log a request when it ends", 0, 3600)
+    lateness_seconds: float | None = _option(
+        None,
+        Rule(
+            "how long records wait to be put in order, for servers log a request when it ends; "
+            "60 in replay and 1 in run where nothing is said",
+            0,
+            3600,
+        ),
     )
     close_after_hours: float = _option(
         30.0,
@@ -106,22 +112,159 @@ class PartnerConfig:
 
 
 @dataclass(frozen=True)
+class FilesConfig:
+    """Growing log files that `run` follows."""
+
+    paths: tuple[str, ...] = _option((), Rule("the log files, rotated or not", required=True))
+    gap: str = _option(
+        "error", Rule("what to do when a rotated file is gone before it was read", choices=("error", "continue"))
+    )
+
+
+@dataclass(frozen=True)
+class KafkaSourceConfig:
+    """Topics that `run` consumes."""
+
+    topics: tuple[str, ...] = _option((), Rule("the topics", required=True))
+    start: str = _option(
+        "",
+        Rule(
+            "where a group that has no offsets yet begins; said outright, for the client's own default skips silently",
+            choices=("earliest", "latest", "timestamp"),
+            required=True,
+        ),
+    )
+    start_ms: int | None = _option(None, Rule("milliseconds since 1970, for start: timestamp", 0, 4_102_444_800_000))
+    gap: str = _option(
+        "error",
+        Rule(
+            "what to do when records not read yet are gone from the broker: stop, or go on and count them",
+            choices=("error", "continue"),
+        ),
+    )
+    fast_decode: str = _option(
+        "auto", Rule("whole record batches in a kernel where the client allows it", choices=("auto", "off"))
+    )
+    sharing: str = _option(
+        "one",
+        Rule(
+            "one member judges the whole stream and others stand by, or partitions are spread over the members",
+            choices=("one", "spread"),
+        ),
+    )
+    consumer: dict[str, Any] = _option(
+        {}, Rule("settings of the consumer by kafka-python's names or the dotted ones; secrets as *_file")
+    )
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Where `run` reads from."""
+
+    format: str | None = _option(None, Rule("a preset's name or a log_format string; detected where not said"))
+    envelope: str = _option(
+        "auto", Rule("what wraps a log record: none, auto, or the key the record stands under, such as message")
+    )
+    files: FilesConfig | None = _option(None, Rule("growing log files"))
+    kafka: KafkaSourceConfig | None = _option(None, Rule("Kafka topics"))
+
+
+@dataclass(frozen=True)
+class SharedConfig:
+    """Where snapshots lie so that every member of the group reaches them."""
+
+    folder: Path | None = _option(None, Rule("a folder on storage that all members mount"))
+    topic: str | None = _option(None, Rule("a compacted topic on the brokers of the source"))
+
+
+@dataclass(frozen=True)
 class StateConfig:
-    """What is remembered, in fixed memory."""
+    """What is remembered, in fixed memory, and where it is kept."""
 
     clients: int = _option(1 << 20, Rule("clients remembered at once", 1024, 1 << 26))
     objects: int = _option(1 << 23, Rule("recently read objects remembered at once", 1024, 1 << 31))
     key_file: Path | None = _option(
-        None, Rule("secret of at least 16 bytes that keys all hashes; a published key without it", check="file")
+        None,
+        Rule(
+            "secret of at least 16 bytes that keys all hashes; without it replay uses a published key, and run makes "
+            "one in its folder",
+            check="file",
+        ),
     )
+    folder: Path | None = _option(
+        None, Rule("folder of snapshots, outbox, cases and key; the user's state folder where not said")
+    )
+    snapshot_seconds: float = _option(
+        30.0,
+        Rule("time between snapshots: what is read again after a crash", 0.1, 3600),
+    )
+    shared: SharedConfig | None = _option(
+        None, Rule("where snapshots lie for the whole group; each member's own folder where not said")
+    )
+
+
+@dataclass(frozen=True)
+class JsonLinesConfig:
+    """Incidents appended to a file, one JSON object a line."""
+
+    path: Path = _option(Path(), Rule("the file", required=True))
+
+
+@dataclass(frozen=True)
+class KafkaSinkConfig:
+    """Incidents produced to a topic, keyed by their id."""
+
+    topic: str = _option("", Rule("the topic", required=True))
+    producer: dict[str, Any] = _option(
+        {},
+        Rule(
+            "settings of the producer by kafka-python's names or the dotted ones; secrets as *_file; "
+            "bootstrap_servers and security as in the source where not said"
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class WebhookConfig:
+    """Incidents posted to a URL as JSON."""
+
+    url: str = _option("", Rule("http or https", required=True))
+    secret_file: Path | None = _option(None, Rule("a bearer token sent along", check="file"))
+    min_severity: str = _option(
+        "low",
+        Rule("the least severe that are posted", choices=("informational", "low", "medium", "high", "critical")),
+    )
+    timeout_seconds: float = _option(10.0, Rule("for one attempt", 0.1, 120))
+
+
+@dataclass(frozen=True)
+class SinksConfig:
+    """Where incidents go."""
+
+    jsonl: JsonLinesConfig | None = _option(None, Rule("a file of JSON lines"))
+    kafka: KafkaSinkConfig | None = _option(None, Rule("a topic"))
+    webhook: WebhookConfig | None = _option(None, Rule("a URL"))
+    outbox_megabytes: int = _option(
+        64, Rule("incidents kept on disk while sinks are down; reading pauses when it is full", 1, 65_536)
+    )
+
+
+@dataclass(frozen=True)
+class WebConfig:
+    """Metrics and health."""
+
+    listen_address: str = _option("127.0.0.1:9476", Rule("host:port; loopback unless said, for nothing here asks who"))
 
 
 @dataclass(frozen=True)
 class Config:
     """A whole configuration; its default is what runs without a file."""
 
+    source: SourceConfig = _option(SourceConfig(), Rule("where `run` reads from"))
     identity: IdentityConfig = _option(IdentityConfig(), Rule("who asks"))
     routes: RoutesConfig = _option(RoutesConfig(), Rule("what is asked"))
     detection: DetectionConfig = _option(DetectionConfig(), Rule("when enough has been seen"))
     partners: tuple[PartnerConfig, ...] = _option((), Rule("clients that read in bulk by agreement"))
-    state: StateConfig = _option(StateConfig(), Rule("what is remembered"))
+    state: StateConfig = _option(StateConfig(), Rule("what is remembered, and where it is kept"))
+    sinks: SinksConfig = _option(SinksConfig(), Rule("where incidents go"))
+    web: WebConfig = _option(WebConfig(), Rule("metrics and health"))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from detector import __version__, clock
 from detector.compiled import prepare
-from detector.config import Config, ReplaySettings
+from detector.config import REPLAY_LATENESS_SECONDS, Config, ReplaySettings
 from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
 from detector.engines.coverage import Coverage
 from detector.engines.features import features_of
@@ -133,12 +133,13 @@ def make_resolver(config: Config) -> tuple[Resolver, Routes]:
 
 def read_settings(settings: ReplaySettings) -> ReadSettings:
     """What the reader needs of a replay's settings."""
+    said = settings.config.detection.lateness_seconds
     return ReadSettings(
         log_format=settings.log_format,
         since_us=settings.since_us,
         until_us=settings.until_us,
         vhost=settings.vhost,
-        lateness_us=round(settings.config.detection.lateness_seconds * 1e6),
+        lateness_us=round((REPLAY_LATENESS_SECONDS if said is None else said) * 1e6),
         threads=settings.threads,
     )
 

@@ -88,7 +88,11 @@ def test_all_problems_at_once_each_with_its_line() -> None:
     ("text", "said"),
     [
         ("state: {}\nstate: {}\n", "x.yaml:2: state: said twice, first in line 1"),
-        ("state: [1]\n", "x.yaml:1: state: must be a section with the keys clients, objects, key_file"),
+        (
+            "state: [1]\n",
+            "x.yaml:1: state: must be a section with the keys "
+            "clients, objects, key_file, folder, snapshot_seconds, shared",
+        ),
         ("identity: {ladder: account}\n", "x.yaml:1: identity.ladder: must be a list"),
         ("identity: {ladder: [address, address]}\n", "x.yaml:1: identity: ladder names a kind twice"),
         (
@@ -104,7 +108,11 @@ def test_all_problems_at_once_each_with_its_line() -> None:
         ("detection: {min_records: 1.5}\n", "x.yaml:1: detection.min_records: '1.5' is not a whole number"),
         ("detection: {lateness_seconds: .nan}\n", "x.yaml:1: detection.lateness_seconds: '.nan' is not a number"),
         ("detection: {patterns: {walk: 1}}\n", "x.yaml:1: detection.patterns.walk: '1' is not true or false"),
-        ("nonsense\n", "x.yaml:1: must be a section with the keys identity, routes, detection, partners, state"),
+        (
+            "nonsense\n",
+            "x.yaml:1: must be a section with the keys "
+            "source, identity, routes, detection, partners, state, sinks, web",
+        ),
     ],
 )
 def test_one_mistake_is_one_message(text: str, said: str) -> None:
@@ -198,3 +206,40 @@ def test_shipped_configurations_are_valid(root: Path) -> None:
     """Whatever lies in configs/ loads."""
     for file in (root / "configs").glob("*.yaml"):
         load_config(file)
+
+
+def test_a_sidecar_is_configured(tmp_path: Path) -> None:
+    """Source, sinks, state and web are read; settings of the Kafka client keep their types, secrets' files their folder."""
+    (tmp_path / "token").write_text("x" * 16)
+    text = b"""
+source:
+  kafka:
+    topics: [access]
+    start: earliest
+    consumer: {bootstrap.servers: "a:9092,b:9092", group_id: detector, fetch_max_wait_ms: 100, ssl_check_hostname: true,
+               sasl_plain_password_file: token}
+sinks: {jsonl: {path: incidents.jsonl}, webhook: {url: "https://example.org/hook", secret_file: token}}
+state: {folder: state, snapshot_seconds: 5, shared: {folder: shared}}
+web: {listen_address: "0.0.0.0:9476"}
+"""
+    config = parse_config(text, "x.yaml", tmp_path)
+    kafka = config.source.kafka
+    assert kafka is not None and config.sinks.webhook is not None and config.state.shared is not None
+    assert (kafka.topics, kafka.start, kafka.sharing, kafka.gap) == (("access",), "earliest", "one", "error")
+    assert kafka.consumer["fetch_max_wait_ms"] == 100 and kafka.consumer["ssl_check_hostname"] is True
+    assert kafka.consumer["sasl_plain_password_file"] == str(tmp_path / "token")
+    assert config.state.shared.folder == tmp_path / "shared"
+    assert config.web.listen_address == "0.0.0.0:9476"
+
+
+def test_what_contradicts_itself_in_a_sidecar_is_said() -> None:
+    """Two sources, two places for snapshots, a start without its time, and settings that are no settings."""
+    problems = _problems(
+        "source: {files: {paths: [a]}, kafka: {topics: [t], start: timestamp, consumer: {a: {b: c}}}}\n"
+        "state: {shared: {folder: f, topic: t}}\n"
+    )
+    assert len(problems) == 4
+    assert any("files and kafka" in problem for problem in problems)
+    assert any("start_ms" in problem for problem in problems)
+    assert any("source.kafka.consumer.a" in problem for problem in problems)
+    assert any("a folder or a topic" in problem for problem in problems)
