@@ -14,3 +14,13 @@ def wall() -> datetime:
 def monotonic() -> float:
     """Seconds that never run backwards, for durations and rates of progress."""
     return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Waits; only threads that have nothing else to do may."""
+    time.sleep(seconds)
+
+
+def processor() -> float:
+    """Seconds of processor time this process has used, all threads together."""
+    return time.process_time()

@@ -281,30 +281,37 @@ def _default(option: Any) -> Any:
 
 def _contradictions(section: Any) -> Iterable[str]:
     """What is wrong between keys that are right by themselves."""
-    if isinstance(section, model.IdentityConfig):
-        if not section.ladder:
-            yield "ladder is empty: nobody could be told from anybody"
-        if len(set(section.ladder)) < len(section.ladder):
-            yield "ladder names a kind twice"
-        if any(text.endswith("/0") for text in section.trusted_proxies):
-            yield "trusted_proxies trusts everybody, so that anybody could name another"
-    elif isinstance(section, model.MatchConfig):
-        if not section.accounts and not section.networks:
-            yield "matches nobody; name accounts or networks"
-    elif isinstance(section, model.SourceConfig):
-        if section.files and section.kafka:
-            yield "names files and kafka; one process reads one of them"
-    elif isinstance(section, model.SharedConfig):
-        if bool(section.folder) == bool(section.topic):
-            yield "name a folder or a topic"
-    elif isinstance(section, model.KafkaSourceConfig):
-        if (section.start == "timestamp") != (section.start_ms is not None):
-            yield "start_ms goes with start: timestamp, and with no other start"
-    elif isinstance(section, Config):
-        names = [partner.name for partner in section.partners]
-        yield from (
-            f"partners: {name!r} is declared twice" for name in sorted({n for n in names if names.count(n) > 1})
+    for kind, complaints in _COMPLAINTS.items():
+        if isinstance(section, kind):
+            yield from (what for what, holds in complaints(section) if holds)
+
+
+def _identity_complaints(section: Any) -> Iterable[tuple[str, bool]]:
+    yield "ladder is empty: nobody could be told from anybody", not section.ladder
+    yield "ladder names a kind twice", len(set(section.ladder)) < len(section.ladder)
+    everybody = any(text.endswith("/0") for text in section.trusted_proxies)
+    yield "trusted_proxies trusts everybody, so that anybody could name another", everybody
+
+
+def _partner_complaints(section: Any) -> Iterable[tuple[str, bool]]:
+    names = [partner.name for partner in section.partners]
+    for name in sorted(set(names)):
+        yield f"partners: {name!r} is declared twice", names.count(name) > 1
+
+
+_COMPLAINTS: dict[type, Callable[[Any], Iterable[tuple[str, bool]]]] = {
+    model.IdentityConfig: _identity_complaints,
+    model.MatchConfig: lambda s: [("matches nobody; name accounts or networks", not s.accounts and not s.networks)],
+    model.SourceConfig: lambda s: [("names files and kafka; one process reads one of them", bool(s.files and s.kafka))],
+    model.SharedConfig: lambda s: [("name a folder or a topic", bool(s.folder) == bool(s.topic))],
+    model.KafkaSourceConfig: lambda s: [
+        (
+            "start_ms goes with start: timestamp, and with no other start",
+            (s.start == "timestamp") != (s.start_ms is not None),
         )
+    ],
+    Config: _partner_complaints,
+}
 
 
 def _is_null(node: yaml.Node) -> bool:

@@ -7,6 +7,9 @@
     │   ├── FormatError         2   a log format string cannot be compiled (text, place, what is allowed)
     │   └── ConfigError         2   every problem of a configuration file, each with file:line
     ├── InputError              3   a log cannot be read, or not one line of it could be parsed
+    ├── SnapshotError           3   what an earlier run kept cannot be used
+    │   ├── SnapshotDamaged     3   it is not what was written: torn, flipped, not a snapshot at all
+    │   └── SnapshotVersion     3   it was written by another version, or for other table sizes or another key
     └── SinkError               4   incidents could not be delivered
 """
 
@@ -53,6 +56,20 @@ class InputError(DetectorError):
     """A log cannot be read, or nothing in it could be parsed."""
 
     exit_code = 3
+
+
+class SnapshotError(DetectorError):
+    """What an earlier run kept cannot be used; the log is read again instead, as far back as the longest window."""
+
+    exit_code = 3
+
+
+class SnapshotDamaged(SnapshotError):
+    """A snapshot is not what was written: torn, flipped, too long, or no snapshot at all."""
+
+
+class SnapshotVersion(SnapshotError):
+    """A snapshot was written by another version, or for other table sizes or another key; the message names both."""
 
 
 class SinkError(DetectorError):

@@ -3,6 +3,8 @@
 Label values never come from a log: not a client, a path or a user agent. Labels without a list here are bounded by what
 is declared (``data_class``, ``sink``, ``format``: presets and configuration) or held (``topic``, ``partition``), and by
 ``limit``. The lists repeat those of other rooms, which this one may not import; a test holds them equal.
+
+A pattern shows three severities at most, though there are five: see ``detector.sinks.prometheus``.
 """
 
 from __future__ import annotations
@@ -89,6 +91,7 @@ DATA_CLASS = Label("data_class", limit=8)
 SINK = Label("sink", limit=8)
 TOPIC = Label("topic", limit=1)
 PARTITION = Label("partition", limit=MAX_PARTITIONS)
+WHY = Label("why", ("restart", "rewind"))  # after a snapshot's position, or from before the longest window
 
 BATCH_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 DELAY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 14400, 86400, 259200)  # a walk is found in seconds, a slow one in days
@@ -97,6 +100,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("requests_total", "counter", "Requests parsed.", (FORMAT,)),
     Metric("requests_rejected_total", "counter", "Lines that are no request, by reason.", (REASON,)),
     Metric("requests_late_total", "counter", "Requests older than the order they should have stood in."),
+    Metric("requests_future_total", "counter", "Requests dated more than an hour ahead of those around them."),
     Metric("object_known_ratio", "gauge", "Share of requests whose object is known, 0 to 1."),
     Metric(
         "identity_known_ratio", "gauge", "Share of requests whose client is known by this kind, 0 to 1.", (IDENTITY,)
@@ -112,9 +116,25 @@ METRICS: tuple[Metric, ...] = (
     Metric("state_bytes", "gauge", "Bytes of state held."),
     Metric("event_lag_seconds", "gauge", "Wall clock less the newest log time judged."),
     Metric("kafka_consumer_lag", "gauge", "Records of a partition not yet read.", (TOPIC, PARTITION)),
+    Metric("partitions_assigned", "gauge", "Partitions this process reads."),
+    Metric("source_stalled", "gauge", "1 while the source holds records and reading does not move."),
+    Metric("records_lost_total", "counter", "Log records that were gone from the source before they were read."),
+    Metric("records_reread_total", "counter", "Log records read again, by why.", (WHY,)),
+    Metric("tombstones_total", "counter", "Kafka records without a value."),
+    Metric("sharing_partial", "gauge", "1 while this process sees only a share of the stream."),
+    Metric(
+        "clients_on_several_partitions_total",
+        "counter",
+        "Requests by clients on another partition than their first, whose evidence may be split.",
+    ),
     Metric("batch_duration_seconds", "histogram", "Time to parse and judge one batch.", (), BATCH_SECONDS),
     Metric("alert_delay_seconds", "histogram", "Log time from first signal to incident.", (), DELAY_SECONDS),
     Metric("sink_failures_total", "counter", "Deliveries that failed.", (SINK,)),
+    Metric("sink_deliveries_total", "counter", "Deliveries that a sink has taken.", (SINK,)),
+    Metric("sink_refused_total", "counter", "Incidents that a sink will never take, set aside.", (SINK,)),
+    Metric("outbox_pending", "gauge", "Incidents on disk that a sink has yet to take.", (SINK,)),
+    Metric("outbox_bytes", "gauge", "Bytes of the outbox; reading pauses while it is full."),
+    Metric("snapshot_failures_total", "counter", "Snapshots that could not be written or could not be used."),
     Metric("snapshot_last_success_timestamp_seconds", "gauge", "When state was last saved, seconds since 1970."),
     Metric("last_request_timestamp_seconds", "gauge", "Log time of the newest request, seconds since 1970."),
     Metric("warming", "gauge", "1 while baselines are still being learnt."),

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
 from detector.detectors.sweep import Company
+from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import ClientEvidence, Null
 from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
+from detector.incidents import keeping
 from detector.incidents.book import LOOK_BACK_US, Book
-from detector.incidents.recent import Recent
+from detector.incidents.incident import Incident
+from detector.incidents.recent import READS, Recent
+from detector.incidents.render import incident
+from detector.incidents.story import Story
 from detector.incidents.sweep_story import SweepStory
+from detector.packing import Arrays, Saved, adopted, under, within
 from detector.records.batch import Batch
 from detector.records.routes import Routes
 from detector.state.layout import Sizes, State
+from detector.state.moving import put_in, take_out
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
 AGE_US = 30_000_000  # after which a client of a block is looked at again: see detectors.sweep
 HOUR_US = 3_600_000_000
+KEPT = 1  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
 EARLY_MINUTES = (5, 15, 30)  # of log: as soon as fifty clients may have been seen, then as their number doubles
 
 
@@ -44,27 +54,77 @@ class Rules:
 
 @dataclass
 class Pipeline:
-    """Judges batches that arrive in log order. Feed it with `take`, end it with `finish`."""
+    """Judges batches that arrive in log order. Feed it with `take`, end it with `finish`.
+
+    Args:
+        rules: what the user has set.
+        sizes: of the tables.
+        routes: the table of routes, not used by anybody else.
+        on_news: called with an incident and its story whenever there is a new revision of it, from within `take`: when
+            it is raised, when it has grown, when it has ended. Rows and their log times alone decide when. Without it,
+            as in a replay, all stories are kept for the end.
+        detector: ``version`` and ``config`` for the incidents told.
+
+    Attributes:
+        resumes: whether rows may come that lie before what has been learnt of routes (`learnt.apply`).
+    """
 
     rules: Rules
     sizes: Sizes
     routes: Routes
+    on_news: Callable[[Incident, Story], None] | None = None
+    detector: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.state = State(self.sizes)
         self.judge = Judge(self.state, self.rules.floor)
         self.recent = Recent(self.state)
         self.book = Book(self.state, self.recent, self.routes.name, self.rules.close_after_us)
+        if self.on_news is not None:
+            self.book.tell, self.book.keep_closed = self._tell, False
         self.null = Null(floor=self.rules.floor)
         self._next_tick = 0
         self._next_learning = 0
         self._begin_us = 0
         self._last_us = 0
+        self.resumes = False
+
+    @property
+    def last_us(self) -> int:
+        """Log time up to which rows are judged; 0 before the first."""
+        return self._last_us
+
+    @property
+    def warming(self) -> bool:
+        """Whether lost state is being rebuilt from the log: incidents raised meanwhile say so."""
+        return self.book.warming
+
+    @warming.setter
+    def warming(self, warming: bool) -> None:
+        self.book.warming = warming
+
+    def open_stories(self) -> list[Story]:
+        """The stories that may still grow or end."""
+        return self.book.open_stories
+
+    def change(self, rules: Rules, detector: Mapping[str, str] | None = None) -> None:
+        """Other rules from the next row on. Open stories keep their names and go on by the new ones."""
+        self.rules = rules
+        self.judge.floor = rules.floor
+        self.null = replace(self.null, floor=rules.floor)
+        self.book.close_after_us = rules.close_after_us
+        self.detector = dict(self.detector if detector is None else detector)
+
+    def _tell(self, story: Story) -> None:
+        assert self.on_news is not None
+        self.on_news(incident(story, self.book, self.detector), story)
 
     def take(self, batch: Batch) -> None:
         """Judges one batch whose rows follow everything taken before in log order; ``time_us`` never falls."""
         if not len(batch):
             return
+        if self.resumes:
+            self._meet(int(batch.time_us[0]))
         self.routes.assign(batch)
         judging = self.judge.batch(batch)
         first, n = 0, len(batch)
@@ -110,8 +170,7 @@ class Pipeline:
             self._next_tick = (int(batch.time_us[judged.last - 1]) // TICK_US + 1) * TICK_US
 
     def _weigh_client(self, judged: Judged, slot: int) -> None:
-        number = int(self.state.clients[slot]["incident"])
-        if number and isinstance(self.book.stories[number - 1], SweepStory):
+        if isinstance(self.book.story(int(self.state.clients[slot]["incident"])), SweepStory):
             return
         evidence = ClientEvidence(judged.client, self.null)
         for pattern, (_, judge) in CLIENT_DETECTORS.items():
@@ -144,3 +203,124 @@ class Pipeline:
         """The input has ended: tells every story as of the last record."""
         if self.book.is_open:
             self.book.tick(self._last_us)
+
+    def _meet(self, first_us: int) -> None:
+        """What was learnt of routes fades from the first row that is read again."""
+        minutes = self.state.routes["minute"]
+        np.minimum(minutes, first_us // TICK_US, out=minutes)
+        self.resumes = False
+
+    def save(self) -> Saved:
+        """A copy of everything that decides what comes of the rows still to come.
+
+        To be called between two calls of `take`; what is done with the copy later is another thread's matter.
+        """
+        told, stories = self.book.save()
+        ticks = [self._next_tick, self._next_learning, self._begin_us, self._last_us, int(self.resumes)]
+        rooms: dict[str, Arrays] = {
+            "state": self.state.save(),
+            "recent": self.recent.save(),
+            "book": stories,
+            "routes": self.routes.save(),
+            "null": {"row": self.null.save()},
+        }
+        arrays = {name: array for room, kept in rooms.items() for name, array in under(room, kept).items()}
+        return Saved({**self._marks(), "ticks": ticks, "book": told}, arrays)
+
+    def load(self, meta: Mapping[str, Any], arrays: Arrays) -> None:
+        """Takes back what `save` gave, into a pipeline that has taken no row; after an error it is of no use any more.
+
+        Raises:
+            SnapshotVersion: another version, other table sizes or another key.
+            SnapshotDamaged: it cannot be read.
+        """
+        self._check(meta)
+        try:
+            self.state.load(within("state", arrays))
+            self.recent.load(within("recent", arrays))
+            self.routes.load(within("routes", arrays))
+            self.book.load(meta["book"], within("book", arrays))
+            self.null = Null.load(arrays["null.row"][0], self.rules.floor)
+            self._next_tick, self._next_learning, self._begin_us, self._last_us, resumes = meta["ticks"]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise SnapshotDamaged(f"snapshot: its tables cannot be read ({type(error).__name__}: {error})") from error
+        self.resumes = bool(resumes)
+
+    def renumber(self, parts: Mapping[int, int]) -> None:
+        """Partitions have got other numbers since this state was saved: by old number, the new one."""
+        numbers = np.arange(1 << 16, dtype=np.uint16)
+        for old, new in parts.items():
+            numbers[old] = new
+        self.state.in_use["part"] = numbers[self.state.in_use["part"]]
+
+    def extract(self, part: int) -> Saved:
+        """Lets a partition go: its clients' slots, their last reads and the open stories about one of them.
+
+        What spans clients stays: objects, blocks, routes, sweeps.
+        """
+        used = self.state.in_use
+        reads = self.recent.of_clients(used["key"][used["part"] == part])
+        clients, names, moved = take_out(self.state, part)
+        self.recent.move(moved)
+        self.book.move(moved)
+        stories = self.book.take_out(clients["key"])
+        named = [np.fromiter(story.routes_named(), np.int64) for story in stories]
+        paths = self.routes.paths(np.concatenate([clients["lead"].astype(np.int64), reads["route"], *named]))
+        rooms: dict[str, Arrays] = {
+            "part": {"clients": clients, "names": names, "reads": reads},
+            "routes": paths,
+            "book": keeping.save(stories),
+        }
+        arrays = {name: array for room, kept in rooms.items() for name, array in under(room, kept).items()}
+        return Saved(self._marks(), arrays)
+
+    def insert(self, saved: Saved, part: int) -> None:
+        """Takes a partition over that another process gave by `extract`, under its number here.
+
+        Routes are told by their templates, for each process numbers them as it meets them. A record that is read again
+        on a route with another number counts as another one.
+
+        Raises:
+            SnapshotVersion: another version or another key.
+            SnapshotDamaged: it cannot be read.
+        """
+        self._check(saved.meta, tables=False)
+        try:
+            stories = keeping.load(within("book", saved.arrays))
+            numbers = self.routes.adopt(within("routes", saved.arrays))
+            clients, names = saved.arrays["part.clients"].copy(), saved.arrays["part.names"]
+            for story in stories:
+                story.rename_routes(numbers)
+            renumbered = self.book.put_in(stories)
+            clients["lead"] = numbers[clients["lead"]]
+            incident = np.array([renumbered.get(number, 0) for number in clients["incident"].tolist()], np.int32)
+            clients["raised"][incident == 0] = 0
+            clients["incident"] = incident
+            slots = put_in(self.state, clients, names, part)
+            self.recent.append(_reads_here(adopted(saved.arrays["part.reads"], READS), clients["key"], slots, numbers))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise SnapshotDamaged(f"snapshot: a partition cannot be read ({type(error).__name__}: {error})") from error
+
+    def _marks(self) -> dict[str, Any]:
+        return {"kept": KEPT, "tables": self.sizes.digest(), "key": self.routes.mark}
+
+    def _check(self, meta: Mapping[str, Any], tables: bool = True) -> None:
+        """Compares what a snapshot was made of with what is here."""
+        here = self._marks()
+        for mark, what in (("kept", "version"), ("key", "hash key"), *([("tables", "tables")] if tables else [])):
+            if meta.get(mark) != here[mark]:
+                raise SnapshotVersion(f"snapshot: its {what} is {meta.get(mark)}, here it is {here[mark]}")
+
+
+def _reads_here(
+    reads: npt.NDArray[Any],
+    keys: npt.NDArray[np.uint64],
+    slots: npt.NDArray[np.int64],
+    routes: npt.NDArray[np.uint32],
+) -> npt.NDArray[Any]:
+    """Reads of another process under this one's slots and routes; those of clients left out are left out."""
+    order = np.argsort(keys)
+    slot = slots[order][np.searchsorted(keys[order], reads["client"])]
+    reads = reads[slot >= 0].copy()
+    reads["slot"], reads["route"] = slot[slot >= 0], routes[reads["route"]]
+    return reads

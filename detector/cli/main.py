@@ -20,11 +20,13 @@ from detector.cli.evaluate import evaluate
 from detector.cli.explain import explain
 from detector.cli.printable import printable
 from detector.cli.replay import replay
+from detector.cli.run import run
 from detector.cli.simulate import simulate
 from detector.errors import DetectorError
 
 COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
     "replay": (replay, "Read logs, print who carries records away."),
+    "run": (run, "Follow Kafka or a growing file, until stopped."),
     "explain": (explain, "Tell one incident, or how one log line is read."),
     "simulate": (simulate, "Write a labelled log of one pattern."),
     "evaluate": (evaluate, "Judge a replay of a labelled log."),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detector.engines.order import Moments
+from detector.engines.moments import Moments
 from detector.formats.fields import REASONS, Fields
 from detector.records.batch import KINDS, Batch
 
@@ -25,7 +25,7 @@ class Coverage:
         requests: requests handed on: ``parsed - filtered``.
         with_object: of those, with a record known that they read.
         by_kind: of those, by the kind of client (``records.batch.KINDS``).
-        late, future: of those, too old or dated ahead (see ``engines.order``).
+        late, future: of those, too old or dated ahead (see ``engines.moments``).
         first_us, last_us: log time of the first and last request that is not future, microseconds UTC; None = none.
         files: files that gave at least one line.
         skipped: (path, reason) of files that were not read.

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.engines.coverage import Coverage
-from detector.engines.order import NEVER, FileClock, Moments, Part
+from detector.engines.moments import NEVER, FileClock
+from detector.engines.order import Part, Pending
 from detector.errors import InputError
 from detector.formats.fields import FIELD, MAX_LINE_BYTES, Fields
 from detector.records.batch import Batch
@@ -19,7 +20,6 @@ from detector.sources.files import LogFile, shown
 FILTERED = 255  # stands in ``Fields.reason`` for lines understood but not asked for; no code of REASONS
 END = 1 << 62  # the watermark of what has ended
 SHOWN_LINES = 3  # of a file nothing could be parsed of (issue "Bad input")
-WAITING_PARTS = 8  # undecided batches kept apart; more, of very small chunks, are put together
 
 
 class Scanner(Protocol):
@@ -92,8 +92,7 @@ class Feed:
         self.file = file
         self.finished = False
         self._scanner = scanner
-        self._clock = FileClock(lateness_us, NEVER if first_us is None else first_us - lateness_us)
-        self._waiting: list[Batch] = []
+        self._pending = Pending(FileClock(lateness_us, NEVER if first_us is None else first_us - lateness_us))
         self._lines = 0
         self._parsed = 0
         self._first: list[bytes] = []
@@ -101,7 +100,7 @@ class Feed:
     @property
     def watermark(self) -> int:
         """No row still to come of this file has a moment before it."""
-        return END if self.finished else self._clock.watermark
+        return END if self.finished else self._pending.watermark
 
     def step(self, chunk_bytes: int, resolver: Resolving, filters: Filter, coverage: Coverage) -> list[Part]:
         """Reads one chunk; returns the rows whose moments are known by now.
@@ -112,7 +111,7 @@ class Feed:
         chunk = self.file.read(chunk_bytes)
         if chunk is None:
             self._close(coverage)
-            return self._decide(np.empty(0, np.int64), True, coverage)
+            return _counted(self._pending.finish(), coverage)
         if not self._parsed and len(self._first) < SHOWN_LINES:
             self._first += lines_of(chunk, SHOWN_LINES - len(self._first))
         fields = self._scanner.scan(chunk)
@@ -123,10 +122,7 @@ class Feed:
         if not len(batch):
             return []
         coverage.count_requests(batch)
-        self._waiting.append(batch)
-        if len(self._waiting) > WAITING_PARTS:
-            self._waiting = [Batch.concatenate(self._waiting)]
-        return self._decide(batch.time_us, False, coverage)
+        return _counted(self._pending.push(batch), coverage)
 
     def _close(self, coverage: Coverage) -> None:
         self.finished = True
@@ -138,22 +134,11 @@ class Feed:
             )
         coverage.files += self._lines > 0
 
-    def _decide(self, times: npt.NDArray[np.int64], last: bool, coverage: Coverage) -> list[Part]:
-        moments = self._clock.push(times, last)
-        parts = []
-        done, total = 0, len(moments.moment)
-        while done < total:
-            batch = self._waiting.pop(0)
-            rows = min(len(batch), total - done)
-            if rows < len(batch):
-                self._waiting.insert(0, batch.take(slice(rows, None)))
-                batch = batch.take(slice(0, rows))
-            cut = slice(done, done + rows)
-            own = Moments(moments.moment[cut], moments.late[cut], moments.future[cut])
-            coverage.count_moments(batch, own)
-            parts.append(Part(batch, own))
-            done += rows
-        return parts
+
+def _counted(parts: list[Part], coverage: Coverage) -> list[Part]:
+    for part in parts:
+        coverage.count_moments(part.batch, part.moments)
+    return parts
 
 
 def lines_of(chunk: Chunk, most: int, spread: bool = False) -> list[bytes]:

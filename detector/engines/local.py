@@ -123,12 +123,16 @@ def make_resolver(config: Config) -> tuple[Resolver, Routes]:
     identity = Identity(ladder=config.identity.ladder, trusted_proxies=config.identity.trusted_proxies)
     key = HashKey.from_file(config.state.key_file) if config.state.key_file else REPLAY_KEY
     slug_after = config.routes.slug_after
-    declared = Declared(
+    resolver = Resolver(identity, key, slug_after, declared(config))
+    return resolver, Routes(resolver.texts, key, slug_after)
+
+
+def declared(config: Config) -> Declared:
+    """The partners of a configuration as the resolver knows them."""
+    return Declared(
         [account for partner in config.partners for account in partner.match.accounts],
         [network for partner in config.partners for network in partner.match.networks],
     )
-    resolver = Resolver(identity, key, slug_after, declared)
-    return resolver, Routes(resolver.texts, key, slug_after)
 
 
 def read_settings(settings: ReplaySettings) -> ReadSettings:

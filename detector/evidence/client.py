@@ -5,9 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, PRIOR_STRENGTH, log_ratio
 from detector.evidence.volume import Tail
 from detector.state.sketch import distinct
+
+NULL = np.dtype(
+    [
+        ("cold_strength", "f8"),
+        ("miss_strength", "f8"),
+        ("has_tail", "?"),
+        ("tail_begin", "f8"),
+        ("tail_share", "f8"),
+        ("tail_excess", "f8"),
+        ("clients_a_day", "f8"),
+        ("blocks_a_day", "f8"),
+        ("settled", "?"),
+        ("carried", "?"),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +39,7 @@ class Null:
         blocks_a_day: blocks of ids opened a day.
         settled: whether the log is long enough for coldness to mean anything.
         floor: fewest distinct records a day whose loss by volume is worth an alert; the user's, not learnt.
+        carried: whether it was learnt by an earlier run, from more than the tables hold.
     """
 
     cold_strength: float = PRIOR_STRENGTH
@@ -30,6 +49,26 @@ class Null:
     blocks_a_day: float = 100.0
     settled: bool = False
     floor: int = 100
+    carried: bool = False
+
+    def save(self) -> npt.NDArray[Any]:
+        """All that is learnt of it, as one row (dtype NULL)."""
+        row = np.zeros(1, NULL)
+        for field in ("cold_strength", "miss_strength", "clients_a_day", "blocks_a_day", "settled", "carried"):
+            row[field] = getattr(self, field)
+        if self.tail is not None:
+            tail = (True, self.tail.begin, self.tail.share, self.tail.excess)
+            for field, value in zip(("has_tail", "tail_begin", "tail_share", "tail_excess"), tail, strict=True):
+                row[field] = value
+        return row
+
+    @classmethod
+    def load(cls, row: Any, floor: int) -> Null:
+        """What `save` gave, with the user's floor."""
+        plain = ("cold_strength", "miss_strength", "clients_a_day", "blocks_a_day", "settled", "carried")
+        learnt: dict[str, Any] = {field: row[field].item() for field in plain}
+        tail = Tail(float(row["tail_begin"]), float(row["tail_share"]), float(row["tail_excess"]))
+        return cls(**learnt, tail=tail if row["has_tail"] else None, floor=floor)
 
 
 class ClientEvidence:

@@ -25,7 +25,7 @@ JUDGE = Kernel(
         *[Scalar("i8")] * 3,
         *[Array(code) for code in ("i8", "u8", "u8", "u4", "u8", "u1")],
         Array("u1", 2),
-        *[Array(code) for code in ("u4", "u8", "i8", "u2", "i8", "u1", "u1", "u1")],
+        *[Array(code) for code in ("u4", "u8", "i8", "u2", "i8", "u1", "u1", "u2", "u1")],
         Array("u8"),
         Array(CLIENT),
         Array("u1", 2),
@@ -90,7 +90,7 @@ class Judge:
         return JUDGE.bind(
             *(0, 0, self.floor),
             *(b.time_us, b.client, b.source, b.network, b.agent, b.kind, b.name, b.route, b.object, b.number),
-            *(b.status, b.bytes_out, b.requests, b.flags, self._readable[b.method]),
+            *(b.status, b.bytes_out, b.requests, b.flags, b.origin, self._readable[b.method]),
             *(s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.beside, s.counters, *self._scratch),
             *(*out, self._client, self._block),
         )

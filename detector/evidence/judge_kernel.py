@@ -43,6 +43,7 @@ U = np.uint64
 CANDIDATE = COUNTER["candidate"]
 DECLARED_COUNT = COUNTER["declared"]
 JUDGED = COUNTER["judged"]
+STRAYED = COUNTER["strayed"]
 READ_BIT, COLD_BIT, OWN_BIT = 1, 2, 4
 
 
@@ -210,7 +211,7 @@ def _client_worth(c, floor):
 def judge(
     first, last, floor,
     time_us, client, source, network, agent, kind, name, route, object_, number, status, bytes_out, requests, flags,
-    readable,
+    origin, readable,
     index, clients, names, objects, blocks, routes, beside, counters, look, blank_client, blank_block,
     out_slot, out_flags, out_incident, candidate_client, candidate_block,
 ):  # fmt: skip
@@ -247,8 +248,11 @@ def judge(
                     for byte in range(NAME_BYTES):
                         names[slot, byte] = name[i, byte]
                     clients[slot].kind = kind[i]
+                    clients[slot].part = origin[i]
                 out_slot[i] = slot
             c = clients[slot]
+            if c.part != origin[i]:
+                counters[STRAYED] += 1
             minute = time_us[i] // 60_000_000
             out_incident[i] = c.incident
             out_flags[i] = 0

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detector.detectors import CLIENT_DETECTORS, Signal
 from detector.evidence.judge import READ, Judged
+from detector.incidents import keeping
 from detector.incidents.identity import incident_id
-from detector.incidents.recent import Recent, reads_of
+from detector.incidents.past import Past
+from detector.incidents.recent import READS, Recent, reads_of
 from detector.incidents.story import Story
-from detector.incidents.sweep_story import SweepStory
+from detector.incidents.sweep_story import NOWHERE, SweepStory
+from detector.packing import Arrays, joined
 from detector.records.batch import Batch
 from detector.state.layout import State
 
@@ -22,111 +27,262 @@ GROWTH = 1.1  # a story is told again when its record reads have grown by a tent
 LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of the one that gives it away
 
 
+def _untold(story: Story) -> None: ...
+
+
 @dataclass
 class Book:
     """All stories of a run.
+
+    A story is told when it is raised, at ticks at which it has grown by `GROWTH`, and when it has ended; each telling
+    is a revision. Log time and rows alone decide when.
 
     Args:
         state: the tables; stories mark their clients' slots.
         recent: the last record reads, to look back on.
         route_name: the printable template of a route id.
         close_after_us: log time without news after which a story ends.
+        tell: called with a story for each revision.
+        keep_closed: keeps stories that have ended, to be told at the end of a replay; a stream lets them go once told.
+
+    Attributes:
+        past: clients of stories that have ended.
+        warming: whether stories raised now are marked as raised while lost state is being rebuilt.
     """
 
     state: State
     recent: Recent
     route_name: Callable[[int], str]
     close_after_us: int
-    stories: list[Story] = field(default_factory=list)
-    _open: int = 0
+    tell: Callable[[Story], None] = _untold
+    keep_closed: bool = True
+    past: Past = field(default_factory=Past)
+    warming: bool = False
+    _open: dict[int, Story] = field(default_factory=dict)
+    _sweeps: dict[int, SweepStory] = field(default_factory=dict)
+    _of_client: dict[int, Story] = field(default_factory=dict)
+    _merged: list[Story] = field(default_factory=list)  # ended between two ticks, to be told at the next
+    _closed: list[Story] = field(default_factory=list)
+    _last: int = 0  # the number given last
+
+    @property
+    def stories(self) -> list[Story]:
+        """Every story kept, in the order in which they were raised."""
+        return sorted([*self._open.values(), *self._merged, *self._closed], key=lambda story: story.number)
+
+    @property
+    def open_stories(self) -> list[Story]:
+        """Every story that may still grow or end."""
+        return [story for story in self._open.values() if not story.over_us]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether ticks have anything to do."""
+        return bool(self._open or self._merged)
+
+    def story(self, number: int) -> Story | None:
+        """The open story client slots refer to by this number."""
+        return self._open.get(number)
 
     def observe(self, batch: Batch, judged: Judged) -> None:
         """Counts the rows just judged into the stories they belong to."""
         first, last = judged.first, judged.last
-        sweeps = [s for s in self.stories if isinstance(s, SweepStory) and not s.closed]
-        belongs = (judged.incident[first:last] > 0) & ((judged.flags[first:last] & READ) != 0)
-        rows = np.flatnonzero(belongs) + first
+        reads = (judged.flags[first:last] & READ) != 0
+        rows = np.flatnonzero((judged.incident[first:last] > 0) & reads) + first
         for number in np.unique(judged.incident[rows]).tolist():
-            story = self.stories[number - 1]
-            if not isinstance(story, SweepStory):
+            story = self._open.get(number)
+            if story is not None and number not in self._sweeps:
                 story.add(reads_of(batch, judged, rows[judged.incident[rows] == number]))
-        for sweep in sweeps:
-            on_route = (batch.route[first:last] == sweep.route) & ((judged.flags[first:last] & READ) != 0)
+        for sweep in self._sweeps.values():
+            on_route = (batch.route[first:last] == sweep.route) & reads
             sweep.wait(reads_of(batch, judged, np.flatnonzero(on_route) + first))
 
     def raise_client(self, signal: Signal, slot: int) -> None:
         """A signal about one client: a new story, or more about the one it is in."""
         client = self.state.clients[slot]
-        bit = CLIENT_DETECTORS[signal.pattern][0]
-        client["raised"] = int(client["raised"]) | bit
-        if client["incident"]:
-            story = self.stories[int(client["incident"]) - 1]
-            if not isinstance(story, SweepStory):
-                story.support(signal)
+        client["raised"] = int(client["raised"]) | CLIENT_DETECTORS[signal.pattern][0]
+        story = self._open.get(int(client["incident"])) or self._resumed(signal.client)
+        if story is not None:
+            self._continue(story, signal, client)
+            return
+        over_us = self.past.until(signal.client, signal.route, signal.time_us)
+        if over_us:
+            self._haunt(signal, client, over_us)
             return
         identity = incident_id(signal.pattern, self.route_name(signal.route), self.state.name(slot), signal.time_us)
-        story = Story(len(self.stories) + 1, identity, signal)
-        self.stories.append(story)
-        self._open += 1
+        story = Story(self._last + 1, identity, signal)
         client["incident"] = story.number
         before = self.recent.of_client(signal.client, signal.time_us - DAY_US)
         story.add(before)
         fresh = int(client["fresh"].sum())
         story.exposure.unseen = max(0, fresh - int(np.count_nonzero(~before["own"])))
         story.at_alert = story.settled().exposure.estimate().estimate
+        self._begin(story)
+
+    def _resumed(self, client: int) -> Story | None:
+        """The open story of a client whose slot does not say so: the slot is new, because the log is read again or
+        because it had been given away."""
+        found = self._of_client.get(client)
+        sweeps = (sweep for sweep in self._sweeps.values() if sweep.resume_us and sweep.owns(client))
+        return found or next(sweeps, None)
+
+    def _continue(self, story: Story, signal: Signal, client: Any) -> None:
+        if not isinstance(story, SweepStory):
+            story.support(signal)
+            if not client["incident"]:
+                since = max(signal.time_us - DAY_US, story.last_us + 1)
+                story.add(self.recent.of_client(signal.client, since))
+        client["incident"] = story.number
+
+    def _haunt(self, signal: Signal, client: Any, over_us: int) -> None:
+        """A signal from before the end of a story that was told to its end, in a log that is read again: until that
+        moment has come the client's slot is as it was then, and nothing is told."""
+        ghost = Story(self._last + 1, "", signal)
+        ghost.over_us = ghost.resume_us = over_us
+        self._last = client["incident"] = ghost.number
+        self._enter(ghost)
 
     def raise_sweep(self, signal: Signal) -> None:
         """A signal about a block of ids: a new story, or one more block of the sweep on the same route."""
-        for story in self.stories:
-            if isinstance(story, SweepStory) and not story.closed and story.route == signal.route:
+        for story in self._sweeps.values():
+            if story.route == signal.route:
                 story.support(signal)
                 return
+        if self.past.until(0, signal.route, signal.time_us):
+            return
         identity = incident_id("sweep", self.route_name(signal.route), "many", signal.time_us)
-        sweep = SweepStory(len(self.stories) + 1, identity, signal)
+        sweep = SweepStory(self._last + 1, identity, signal)
         sweep.wait(self.recent.of_route(signal.route, int(signal.block["begin_us"]) - LOOK_BACK_US))
         sweep.settle(self.state, signal.time_us)
         sweep.name()
         if len(sweep.members) < FEWEST_WORKERS:
             sweep.unmark(self.state)
             return
-        self.stories.append(sweep)
-        self._open += 1
-        self._absorb(sweep)
+        self._absorb(sweep, signal.time_us)
         sweep.at_alert = max(sweep.settled().exposure.estimate().estimate, int(signal.block["hits"]))
+        self._begin(sweep)
 
-    def _absorb(self, sweep: SweepStory) -> None:
+    def _begin(self, story: Story) -> None:
+        story.warming = self.warming
+        self._last = story.number
+        self._enter(story)
+        story.told = story.reads
+        self.tell(story)
+
+    def _enter(self, story: Story) -> None:
+        self._open[story.number] = story
+        if isinstance(story, SweepStory):
+            self._sweeps[story.number] = story
+        else:
+            self._of_client[story.client] = story
+
+    def _absorb(self, sweep: SweepStory, now_us: int) -> None:
         """Ends the stories of single clients that turn out to be workers of the sweep: the wider story goes on."""
-        for story in self.stories:
-            if story.closed or isinstance(story, SweepStory) or story.route != sweep.route:
+        for story in self.open_stories:
+            if isinstance(story, SweepStory) or story.route != sweep.route:
                 continue
             if any(client in sweep.members for client in story.settled().members):
                 story.merged_into = sweep.identity
-                self._close(story)
-                sweep.mark(self.state, story.members)
+                self._close(story, now_us)
+                self._merged.append(story)
+                sweep.absorb(self.state, story.members)
 
     def tick(self, now_us: int) -> None:
-        """Log time has reached a tick: settles sweeps, closes what has been quiet, counts revisions."""
-        for story in self.stories:
-            if story.closed:
+        """Log time has reached a tick: settles sweeps, closes what has been quiet, makes and tells revisions."""
+        merged, self._merged = self._merged, []
+        for story in merged:
+            self._revise(story)
+        for story in list(self._open.values()):
+            if story.over_us:
+                if now_us >= story.over_us:
+                    self._free(story)
                 continue
             if isinstance(story, SweepStory):
                 story.settle(self.state, now_us)
             if now_us - story.last_us > self.close_after_us:
-                self._close(story)
-            if story.reads > GROWTH * story.told or story.closed:
-                story.revision += story.told > 0
-                story.told = story.reads
+                self._close(story, now_us)
+            grown = story.reads > GROWTH * story.told and now_us > story.resume_us
+            if story.closed or grown:
+                self._revise(story)
 
-    def _close(self, story: Story) -> None:
+    def _revise(self, story: Story) -> None:
+        story.revision += 1
+        story.told = story.reads
+        self.tell(story)
+        if story.closed and self.keep_closed:
+            self._closed.append(story)
+
+    def _close(self, story: Story, now_us: int) -> None:
         story.closed = True
-        self._open -= 1
+        if isinstance(story, SweepStory):
+            story.name()
+        self.past.add(story.settled(), now_us)
+        self._free(story)
+
+    def _free(self, story: Story) -> None:
+        self._leave(story)
         clients = self.state.in_use
         mine = clients["incident"] == story.number
         clients["raised"][mine] = 0
         clients["run"][mine] = 0
         clients["incident"][mine] = 0
 
-    @property
-    def is_open(self) -> bool:
-        """Whether any story may still grow or end."""
-        return self._open > 0
+    def _leave(self, story: Story) -> None:
+        del self._open[story.number]
+        self._sweeps.pop(story.number, None)
+        if self._of_client.get(story.client) is story:
+            del self._of_client[story.client]
+
+    def save(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """All stories kept and what is remembered of those that are not, as plain data and arrays."""
+        meta = {"last": self._last, "merged": [story.number for story in self._merged]}
+        return meta, {**keeping.save(self.stories), "past": self.past.rows}
+
+    def carry(self, kept: Arrays, last_us: int) -> dict[str, npt.NDArray[Any]]:
+        """What `save` has just given, for a process that will read the log again from before ``last_us``: its stories
+        then know up to when reads are counted, and of which before that they are not."""
+        arrays, stories = dict(kept), self.stories
+        rows = arrays["stories"] = arrays["stories"].copy()
+        rows["resume_us"] = np.maximum(rows["resume_us"], last_us)
+        outstanding = [s.outstanding() if isinstance(s, SweepStory) else NOWHERE for s in stories]
+        arrays |= joined("owed", outstanding, "i8")
+        arrays |= joined("undecided", [keeping.NOTHING] * len(stories), READS)
+        return arrays
+
+    def load(self, meta: dict[str, Any], arrays: Arrays) -> None:
+        """Takes back what `save` gave, into a book without stories.
+
+        Raises:
+            SnapshotDamaged: it cannot be read.
+        """
+        self.past.load(arrays["past"])
+        merged = set(meta["merged"])
+        for story in keeping.load(arrays):
+            if not story.closed:
+                self._enter(story)
+            elif story.number in merged:
+                self._merged.append(story)
+            else:
+                self._closed.append(story)
+        self._last = int(meta["last"])
+
+    def move(self, slots: npt.NDArray[np.int64]) -> None:
+        """Client slots have got other numbers: by old number, the new one."""
+        for sweep in self._sweeps.values():
+            sweep.move(slots)
+
+    def take_out(self, clients: npt.NDArray[np.uint64]) -> list[Story]:
+        """Lets go of the open stories about single clients among these; the slots are the caller's matter."""
+        found = [self._of_client[client] for client in clients.tolist() if client in self._of_client]
+        for story in found:
+            self._leave(story)
+        return found
+
+    def put_in(self, stories: Iterable[Story]) -> dict[int, int]:
+        """Takes open stories in under new numbers; returns the new number by the old."""
+        numbers = {}
+        for story in stories:
+            self._last += 1
+            numbers[story.number] = story.number = self._last
+            self._enter(story)
+        return numbers

@@ -49,6 +49,23 @@ class Exposure:
             _observe(self._registers, self._objects)
             self._objects = np.zeros(0, np.uint64)
 
+    def save(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.uint8]]:
+        """Distinct objects settled, objects seen since (with repeats), and the registers, if it has come to those.
+
+        Settling two million objects takes longer than copying all tables, so it is left for when a number is asked for.
+        """
+        registers = np.zeros(0, np.uint8) if self._registers is None else self._registers.copy()
+        new = np.concatenate(self._new) if self._new else np.zeros(0, np.uint64)
+        return self._objects, new, registers
+
+    def load(
+        self, settled: npt.NDArray[np.uint64], new: npt.NDArray[np.uint64], registers: npt.NDArray[np.uint8]
+    ) -> None:
+        """Takes back what `save` gave."""
+        self._objects = settled.astype(np.uint64)
+        self._new, self._waiting = [new.astype(np.uint64)] if len(new) else [], len(new)
+        self._registers = registers.copy() if len(registers) == 1 << PRECISION else None
+
     def objects(self) -> npt.NDArray[np.uint64] | None:
         """The distinct objects, sorted; None where there were too many to keep."""
         if self._new and self._registers is None:

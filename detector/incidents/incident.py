@@ -63,6 +63,7 @@ class Incident:
     records_at_alert: int  # how much was gone when enough had been seen to raise it
     suppressed_by: str | None = None
     merged_into: str | None = None
+    warming: bool = False  # raised while the process was still reading again what it had lost
     tags: dict[str, list[str]] = field(default_factory=dict)
 
     def record(self) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.errors import SnapshotDamaged
 from detector.evidence.judge import COLD, OWN, READ, Judged
+from detector.packing import Arrays
 from detector.records.batch import NAME_BYTES, Batch
 from detector.state.layout import State
 
@@ -72,6 +74,14 @@ class Recent:
             self._put(slice(at, at + len(part)), part, batch, judged)
             self._written += len(part)
 
+    def append(self, reads: npt.NDArray[Any]) -> None:
+        """Appends reads another process has seen (dtype READS, in log order, with this table's slots and routes)."""
+        for part in np.array_split(reads, -(-len(reads) // self._capacity) or 1):
+            at = (self._written + np.arange(len(part))) % self._capacity
+            for name, column in self._columns.items():
+                column[at] = part[name]
+            self._written += len(part)
+
     def _put(self, place: slice, rows: npt.NDArray[np.int64], batch: Batch, judged: Judged) -> None:
         for name, column in self._columns.items():
             if name == "slot":
@@ -90,9 +100,37 @@ class Recent:
         """The reads of one client since a time (dtype READS), in log order."""
         return self._in_order((self._held("client") == np.uint64(client)) & (self._held("time_us") >= since_us))
 
+    def of_clients(self, clients: npt.NDArray[np.uint64]) -> npt.NDArray[Any]:
+        """The reads of several clients (dtype READS), in log order."""
+        return self._in_order(np.isin(self._held("client"), clients))
+
     def of_route(self, route: int, since_us: int) -> npt.NDArray[Any]:
         """The reads on one route since a time (dtype READS), in log order."""
         return self._in_order((self._held("route") == route) & (self._held("time_us") >= since_us))
+
+    def save(self) -> dict[str, npt.NDArray[Any]]:
+        """A copy of the ring as far as it is filled, by column, and how many reads were ever written to it."""
+        columns = {name: self._held(name).copy() for name in self._columns}
+        return {**columns, "written": np.array([self._written], np.int64)}
+
+    def load(self, arrays: Arrays) -> None:
+        """Takes back what `save` gave, into an empty ring of the same capacity.
+
+        Raises:
+            SnapshotDamaged: it does not fit.
+        """
+        self._written = int(arrays["written"][0])
+        held = min(self._written, self._capacity)
+        for name, column in self._columns.items():
+            kept = arrays[name]
+            if len(kept) != held or kept.dtype != column.dtype:
+                raise SnapshotDamaged("snapshot: its ring of recent reads does not fit")
+            column[:held] = kept
+
+    def move(self, slots: npt.NDArray[np.int64]) -> None:
+        """Client slots have got other numbers: by old number, the new one."""
+        held = self._held("slot")
+        held[:] = slots[held]
 
     def _in_order(self, mask: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
         found = np.flatnonzero(mask)

@@ -10,6 +10,7 @@ from detector.incidents.incident import Incident
 from detector.incidents.severity import confidence, severity
 from detector.incidents.story import Story
 from detector.incidents.sweep_story import SweepStory
+from detector.incidents.trail import SAMPLE
 
 MOST_CLIENTS = 10_000
 MOST_ENDPOINTS = 20
@@ -72,6 +73,7 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         evidence=sorted(story.evidence.values(), key=lambda f: -f.weight),
         records_at_alert=story.at_alert,
         merged_into=story.merged_into,
+        warming=story.warming,
         tags=TAGS.get(story.pattern, {}),
     )
 
@@ -84,19 +86,19 @@ def _endpoints(story: Story, book: Book) -> list[str]:
 def case(story: Story, book: Book) -> dict[str, Any]:
     """What stands behind an incident, as plain data (`--cases`)."""
     trail = story.settled().trail
-    total = max(sum(trail.agents.values()), 1)
+    total = max(trail.reads, 1)
     objects = story.exposure.objects()
     return {
         "incident": story.identity,
         "minutes": [[iso(m * 60_000_000), n] for m, n in sorted(trail.minutes.items())],
-        "points": [[iso(t), n] for t, n in trail.points],
+        "points": [[iso(t), n] for t, n in trail.points.tolist()],
         "hours": [trail.hours.get(h, 0) for h in range(24)],
         "agents": [[f"{a:016x}", round(n / total, 6)] for a, n in trail.agents.most_common(20)],
         "networks": [[f"{a:08x}", round(n / total, 6)] for a, n in trail.networks.most_common(20)],
         "samples": [
             {**sample, "time": iso(sample["time_us"]), "endpoint": book.route_name(sample["route"])}
-            for sample in trail.samples
+            for sample in (dict(zip(SAMPLE.names or (), row, strict=True)) for row in trail.samples.tolist())
         ],
-        "positions": [list(p) for p in trail.positions],
+        "positions": [list(p) for p in trail.positions.tolist()],
         "records": [f"{o:016x}" for o in objects.tolist()] if objects is not None else None,
     }

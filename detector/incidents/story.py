@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,11 @@ import numpy.typing as npt
 
 from detector.detectors.signal import Finding, Signal
 from detector.incidents.exposure import Exposure
+from detector.incidents.trail import Trail
 from detector.records.batch import KINDS
 from detector.state.sketch import mix_each
 
 PORTION = 1 << 14  # reads counted at once: thousands, so that the cost of a call does not show
-POINTS = 500  # (time, id) points a case keeps: enough for a scatter plot, small enough for any report
-SAMPLES = 10
-POSITIONS = 10_000
 
 
 @dataclass
@@ -29,64 +27,20 @@ class Member:
     reads: int = 0
 
 
-@dataclass
-class Trail:
-    """What a case keeps beside the counts.
-
-    Attributes:
-        minutes: record reads by log minute since 1970.
-        hours: record reads by hour of the day, UTC.
-        points: (time_us, id number), thinned evenly by doubling the stride whenever they exceed POINTS.
-        agents, networks: record reads by keyed hash.
-        positions: (origin, position) of the first reads.
-        samples: the first rows, as plain numbers.
-    """
-
-    minutes: Counter[int] = field(default_factory=Counter)
-    hours: Counter[int] = field(default_factory=Counter)
-    agents: Counter[int] = field(default_factory=Counter)
-    networks: Counter[int] = field(default_factory=Counter)
-    points: list[tuple[int, int]] = field(default_factory=list)
-    positions: list[tuple[int, int]] = field(default_factory=list)
-    samples: list[dict[str, int]] = field(default_factory=list)
-    stride: int = 1
-    seen: int = 0
-
-    def add(self, reads: npt.NDArray[Any]) -> None:
-        """Takes reads (dtype READS) in log order."""
-        minute, count = np.unique(reads["time_us"] // 60_000_000, return_counts=True)
-        for m, n in zip(minute.tolist(), count.tolist(), strict=True):
-            self.minutes[m] += n
-            self.hours[m // 60 % 24] += n
-        for name, counter in (("agent", self.agents), ("network", self.networks)):
-            value, count = np.unique(reads[name], return_counts=True)
-            counter.update(dict(zip(value.tolist(), count.tolist(), strict=True)))
-        room = POSITIONS - len(self.positions)
-        self.positions += list(zip(reads["origin"][:room].tolist(), reads["position"][:room].tolist(), strict=True))
-        for row in reads[: SAMPLES - len(self.samples)]:
-            keys = ("time_us", "route", "number", "status", "bytes_out", "origin", "position")
-            self.samples.append({key: int(row[key]) for key in keys})
-        self._thin(reads)
-
-    def _thin(self, reads: npt.NDArray[Any]) -> None:
-        places = np.arange(self.seen, self.seen + len(reads))
-        self.seen += len(reads)
-        numbered = reads[(places % self.stride == 0) & (reads["number"] >= 0)]
-        self.points += list(zip(numbered["time_us"].tolist(), numbered["number"].tolist(), strict=True))
-        while len(self.points) > POINTS:
-            self.points = self.points[::2]
-            self.stride *= 2
-
-
 class Story:
     """One open incident.
 
     Attributes:
         number: its place in the book, from 1; what client slots refer to.
         pattern: what it is called now; a walk that turns out to be one of many workers becomes a sweep.
+        client: hash of the client it was raised about; 0 = many.
         many: whether it is told by its members (a sweep) or by one client.
         members: by client hash.
         routes: record reads by route id.
+        told: record reads at the last revision.
+        warming: whether it was raised while the process was still reading again what it had lost.
+        resume_us: log time up to which reads are counted already, where the log is read again; 0 = it is not.
+        over_us: of a story that was told to its end before the log was read again, when that was; else 0.
     """
 
     def __init__(self, number: int, identity: str, signal: Signal) -> None:
@@ -100,6 +54,7 @@ class Story:
         self.nats = signal.nats
         self.threshold = signal.threshold
         self.evidence: dict[str, Finding] = {}
+        self.client = signal.client
         self.many = signal.client == 0
         self.members: dict[int, Member] = {}
         self.routes: Counter[int] = Counter()
@@ -112,7 +67,10 @@ class Story:
         self.merged_into: str | None = None
         self.revision = 1
         self.reads = 0
-        self.told = 0  # record reads at the last revision
+        self.told = 0
+        self.warming = False
+        self.resume_us = 0
+        self.over_us = 0
         self._taken: list[npt.NDArray[Any]] = []
         self._waiting_rows = 0
         self.support(signal)
@@ -128,7 +86,11 @@ class Story:
                 self.evidence[finding.name] = finding
 
     def add(self, reads: npt.NDArray[Any]) -> None:
-        """Takes record reads (dtype READS, in log order) as part of it; they are counted in portions, see `settled`."""
+        """Takes record reads (dtype READS, in log order) as part of it, but for those it has counted before the log was
+        read again. They are counted in portions, see `settled`."""
+        self._take(reads[reads["time_us"] > self.resume_us] if self.resume_us else reads)
+
+    def _take(self, reads: npt.NDArray[Any]) -> None:
         if not len(reads):
             return
         self.reads += len(reads)
@@ -165,6 +127,18 @@ class Story:
                 row = reads[at]
                 member = self.members[client] = Member(printable(row["name"]), int(row["kind"]))
             member.reads += n
+
+    def routes_named(self) -> set[int]:
+        """Every route it speaks of."""
+        return {self.route, *self.routes, *self.trail.samples["route"].tolist()}
+
+    def rename_routes(self, numbers: npt.NDArray[Any]) -> None:
+        """Routes have got other numbers: by old number, the new one."""
+        self.route = int(numbers[self.route])
+        routes, self.routes = self.routes, Counter()
+        for route, n in routes.items():
+            self.routes[int(numbers[route])] += n
+        self.trail.samples["route"] = numbers[self.trail.samples["route"]]
 
     def kind(self) -> str:
         """What most members are: the kind of identity the incident is told by."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.incidents.recent import READS
 from detector.incidents.story import Member, Story, printable
 from detector.incidents.sweepers import on_the_line, workers
 from detector.state.layout import State
@@ -16,6 +17,11 @@ PATIENCE_US = 300_000_000
 """How long a read may wait for its block's line to show: what 1,024 ids take at 3.4 requests a second."""
 
 MOST_WAITING = 1 << 18  # reads kept waiting at once (45 MB)
+MOST_READERS = 1 << 18
+"""Readers of the route told apart; beyond, those with no read on the line are forgotten. A sweep may be open for
+months, and everybody else reads the route too."""
+
+NOWHERE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
 
 class SweepStory(Story):
@@ -23,66 +29,103 @@ class SweepStory(Story):
 
     Every fresh read on the route is put down to its client; only what lies on the swept line counts as taken. Who is
     named is decided anew whenever the story is told, because a client's other reads may come later.
+
+    Attributes:
+        hits, fresh: reads on the line, and all fresh reads on the route, by client.
+        names: printable name and kind of those with hits.
+        proven: clients whose every read counts.
+        absorbed: clients whose own stories it has taken over.
+        undecided: reads that wait (dtype READS), in parts.
+        owed: where the log is read again: places of reads not later than ``resume_us`` that are not counted yet.
     """
 
     def __init__(self, number: int, identity: str, signal: Any) -> None:
         super().__init__(number, identity, signal)
-        self._undecided: list[npt.NDArray[Any]] = []
-        self._hits: dict[int, int] = {}
-        self._reads: dict[int, int] = {}
-        self._names: dict[int, tuple[str, int]] = {}
-        self._proven: set[int] = set()
+        self.undecided: list[npt.NDArray[Any]] = []
+        self.hits: dict[int, int] = {}
+        self.fresh: dict[int, int] = {}
+        self.names: dict[int, tuple[str, int]] = {}
+        self.proven: set[int] = set()
+        self.absorbed: set[int] = set()
+        self.owed = NOWHERE
 
     def wait(self, reads: npt.NDArray[Any]) -> None:
         """Keeps reads of the route (dtype READS) until they are settled."""
         if len(reads):
-            self._undecided.append(reads)
+            self.undecided.append(reads)
+
+    def waiting(self) -> npt.NDArray[Any]:
+        """What waits (dtype READS), in log order."""
+        return np.concatenate(self.undecided) if self.undecided else np.zeros(0, READS)
 
     def settle(self, state: State, now_us: int) -> None:
         """Counts in what has been waiting, by the blocks as they stand now, and marks the workers' slots, so that they
         teach nobody and raise nothing of their own. What lies on no line yet waits a while longer: the line of a block
         that has just begun cannot be seen."""
-        if not self._undecided:
+        if not self.undecided:
             return
-        waiting = np.concatenate(self._undecided)
+        waiting = self.waiting()
         waiting = waiting[~waiting["own"] & (waiting["number"] >= 0)]
         line = on_the_line(state, self.route, waiting) | self._regular(waiting["client"])
         ripe = line | (waiting["time_us"] <= now_us - PATIENCE_US)
         if len(waiting) > MOST_WAITING:
             ripe[:-MOST_WAITING] = True
-        self._undecided = [waiting[~ripe]]
-        _count(self._reads, waiting["client"][ripe])
-        taken = waiting[line]
-        _count(self._hits, taken["client"])
+        self.undecided = [waiting[~ripe]]
+        new = self._new(waiting)
+        _count(self.fresh, waiting["client"][ripe & new])
+        taken = waiting[line & new]
+        _count(self.hits, taken["client"])
         clients, first = np.unique(taken["client"], return_index=True)
         for client, at in zip(clients.tolist(), first.tolist(), strict=True):
-            if client not in self._names:
-                self._names[client] = (printable(taken["name"][at]), int(taken["kind"][at]))
+            if client not in self.names:
+                self.names[client] = (printable(taken["name"][at]), int(taken["kind"][at]))
         self._prove(clients.tolist())
-        self.add(taken)
-        self._mark(state, taken[first])
+        self._take(taken)
+        self._mark(state, waiting[line])
+        self._catch_up(waiting[ripe], now_us)
+        if len(self.fresh) > MOST_READERS:
+            self.fresh = {client: n for client, n in self.fresh.items() if client in self.hits}
+
+    def _new(self, reads: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Which reads have not been counted before the log was read again."""
+        if not self.resume_us:
+            return np.ones(len(reads), np.bool_)
+        return (reads["time_us"] > self.resume_us) | np.isin(_places(reads), self.owed)
+
+    def _catch_up(self, decided: npt.NDArray[Any], now_us: int) -> None:
+        if self.resume_us:
+            self.owed = np.setdiff1d(self.owed, _places(decided))
+            if now_us > self.resume_us + PATIENCE_US:
+                self.resume_us, self.owed = 0, NOWHERE
 
     def _regular(self, clients: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Reads by clients that have proved themselves workers."""
-        return np.isin(clients, np.fromiter(self._proven, np.uint64, len(self._proven)))
+        return np.isin(clients, np.fromiter(self.proven, np.uint64, len(self.proven)))
 
     def _prove(self, clients: list[int]) -> None:
         """Workers have eight reads on the line or more, and those are nine in ten of theirs."""
         for client in clients:
-            hits = self._hits[client]
-            if hits >= 8 and 10 * hits >= 9 * self._reads.get(client, hits):
-                self._proven.add(client)
+            hits = self.hits[client]
+            if hits >= 8 and 10 * hits >= 9 * self.fresh.get(client, hits):
+                self.proven.add(client)
             else:
-                self._proven.discard(client)
+                self.proven.discard(client)
 
-    def _mark(self, state: State, taken: npt.NDArray[Any]) -> None:
-        for client, slot in zip(taken["client"].tolist(), taken["slot"].tolist(), strict=True):
+    def _mark(self, state: State, reads: npt.NDArray[Any]) -> None:
+        clients, first = np.unique(reads["client"], return_index=True)
+        for client, slot in zip(clients.tolist(), reads["slot"][first].tolist(), strict=True):
             row = state.clients[slot]
-            if row["key"] == client and not row["incident"] and 2 * self._hits[client] >= self._reads[client]:
+            if row["key"] == client and not row["incident"] and self.owns(client):
                 row["incident"] = self.number
 
-    def mark(self, state: State, clients: Iterable[int]) -> None:
-        """Writes this story into the slots of clients whose own story it has taken over."""
+    def owns(self, client: int) -> bool:
+        """Whether a client works for it: at least half of what it reads lies on the line, or its story was merged."""
+        hits = self.hits.get(client, 0)
+        return (hits > 0 and 2 * hits >= self.fresh.get(client, 0)) or client in self.absorbed
+
+    def absorb(self, state: State, clients: Iterable[int]) -> None:
+        """Takes over clients that had a story of their own: writes this one into their slots."""
+        self.absorbed.update(clients)
         held = np.isin(state.in_use["key"], np.array(list(clients), np.uint64)) & (state.in_use["incident"] == 0)
         state.in_use["incident"][held] = self.number
 
@@ -92,15 +135,31 @@ class SweepStory(Story):
 
     def name(self) -> None:
         """Decides who is named, largest first."""
-        clients = list(self._hits)
-        hits = np.array([self._hits[c] for c in clients], np.int64)
-        reads = np.array([self._reads.get(c, 0) for c in clients], np.int64)
+        clients = list(self.hits)
+        hits = np.array([self.hits[c] for c in clients], np.int64)
+        reads = np.array([self.fresh.get(c, 0) for c in clients], np.int64)
         named = workers(hits, reads)
         self.members = {
-            client: Member(*self._names[client], reads=int(n))
+            client: Member(*self.names[client], reads=int(n))
             for client, n, yes in zip(clients, hits, named, strict=True)
             if yes
         }
+
+    def move(self, slots: npt.NDArray[np.int64]) -> None:
+        """Client slots have got other numbers: by old number, the new one."""
+        for reads in self.undecided:
+            reads["slot"] = slots[reads["slot"]]
+
+    def outstanding(self) -> npt.NDArray[np.int64]:
+        """Places of reads that wait and count when they are decided; see ``owed``."""
+        waiting = [reads[self._new(reads)] for reads in self.undecided]
+        return np.unique(np.concatenate([self.owed, *(_places(reads) for reads in waiting)]))
+
+
+def _places(reads: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Origin and position as one number: a file of 256 TB is none we meet."""
+    places: npt.NDArray[np.int64] = (reads["origin"].astype(np.int64) << 48) | reads["position"]
+    return places
 
 
 def _count(counts: dict[int, int], clients: npt.NDArray[np.uint64]) -> None:

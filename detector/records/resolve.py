@@ -111,6 +111,10 @@ class Resolver:
         self._counters = np.zeros(16, np.int64)
         self._private = (np.zeros(2 * PRIVATE_ADDRESSES, np.uint64), np.zeros(PRIVATE_ADDRESSES, np.int64))
 
+    def declare(self, declared: Declared) -> None:
+        """Other partners and crawlers from the next chunk on."""
+        self._declared = declared
+
     def load(self) -> None:
         """Loads or compiles the kernels ahead of the first chunk."""
         WHO.load()
@@ -136,12 +140,13 @@ class Resolver:
             *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name.reshape(-1)),
             *(self._declared.networks, declared),
         )
-        WHAT(
-            *(*lines, batch.status, self._key, *self._glyphs, *self._words, self._scratch, self._work),
-            *self.texts.arrays(),
-            *(batch.tokens.reshape(-1), batch.slug.reshape(-1)),
-            *(batch.method, batch.object, batch.number, batch.flags),
-        )
+        with self.texts.lock:  # the judging thread copies them for snapshots
+            WHAT(
+                *(*lines, batch.status, self._key, *self._glyphs, *self._words, self._scratch, self._work),
+                *self.texts.arrays(),
+                *(batch.tokens.reshape(-1), batch.slug.reshape(-1)),
+                *(batch.method, batch.object, batch.number, batch.flags),
+            )
         self._declared.mark(batch, declared)
         return batch
 

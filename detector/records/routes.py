@@ -15,17 +15,20 @@ Everything here is a pure function of the rows in log order: how they were cut i
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.compiled import Array, Kernel
-from detector.errors import UsageError
-from detector.records.batch import Batch
+from detector.errors import SnapshotDamaged, UsageError
+from detector.packing import Arrays, adopted
+from detector.records.batch import DEPTH, Batch
 from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.probing import places
 from detector.records.shape import CLASS_MASK, CLASSES, FORMS, METHODS, NUMBER, QUERY, QUERY_PAGE
-from detector.records.texts import Texts
+from detector.records.texts import PARENT, TEXT, Texts
 
 SLUG_AFTER = 32  # distinct odd literals: versions, years and codes of one resource stay below a few dozen (judgement)
 PLAIN_FACTOR = 4  # 128 words: GitHub's REST API, wide as APIs go, has some 60 below /repos/{owner}/{repo}
@@ -35,6 +38,11 @@ EDGE_SLOTS = 32_768  # twice MAX_NODES: open addressing at most half full
 
 OTHER = MAX_ROUTES
 _RECORD, _LIST, _ASSET = 1, 2, 4
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+NODE = np.dtype([("parent", "i4"), ("token", "u8"), ("odd", "i4"), ("plain", "i4"), ("fixed", "i4"), ("state", "u1")])
+ROW = np.dtype([("node", "i4"), ("method", "u1"), ("flags", "u1")])
+PATH = np.dtype([("route", "u4"), ("method", "u1"), ("tokens", "u8", DEPTH)])
 
 _U1, _U4, _U8, _I4, _I8 = Array("u1"), Array("u4"), Array("u8"), Array("i4"), Array("i8")
 ASSIGN = Kernel(
@@ -81,10 +89,6 @@ class Routes:
     def __len__(self) -> int:
         """Routes seen; their numbers are 1 to this, and `OTHER`."""
         return int(self._tree[8][1])
-
-    def load(self) -> None:
-        """Loads or compiles the kernel ahead of the first batch."""
-        ASSIGN.load()
 
     def assign(self, batch: Batch) -> None:
         """Fills ``route``, and folds slugs into ``object``, ``number`` and ``flags``; rows must come in log order."""
@@ -136,6 +140,73 @@ class Routes:
         """uint8 (MAX_ROUTES + 1,), shared: 1 = record, 2 = list, 4 = asset, by route."""
         return self._table[2]
 
-    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """Everything the table is, as a snapshot keeps it."""
-        return self._tree + self._table
+    @property
+    def mark(self) -> str:
+        """What hashes of this key look like, as 16 hexadecimal digits: tokens of another key mean nothing here."""
+        return blake2b(b"mark", key=self._key.tobytes(), digest_size=8).hexdigest()
+
+    def save(self) -> dict[str, npt.NDArray[Any]]:
+        """A copy of the tree (dtype NODE, the root first), the routes (dtype ROW, from number 1) and the texts."""
+        parents, tokens, counts, states = self._tree[3:7]
+        nodes = np.zeros(int(self._tree[8][0]), NODE)
+        n = len(nodes)
+        nodes["parent"], nodes["token"], nodes["state"] = parents[:n], tokens[:n], states[:n]
+        nodes["odd"], nodes["plain"], nodes["fixed"] = counts[:n].T
+        rows = np.zeros(len(self), ROW)
+        for field, column in zip(("node", "method", "flags"), self._table, strict=True):
+            rows[field] = column[1 : len(self) + 1]
+        return {"nodes": nodes, "rows": rows, **self._texts.save()}
+
+    def load(self, arrays: Arrays) -> None:
+        """Takes back what `save` gave, into a table not used yet; limits stay as configured.
+
+        Raises:
+            SnapshotDamaged: it does not fit.
+        """
+        nodes, rows = adopted(arrays["nodes"], NODE), adopted(arrays["rows"], ROW)
+        n, below = len(nodes), len(nodes) - 1
+        if not 1 <= n <= MAX_NODES or len(rows) >= MAX_ROUTES or np.any(nodes["parent"][1:] > np.arange(below)):
+            raise SnapshotDamaged(f"snapshot: its {n} nodes and {len(rows)} routes do not fit the tree of routes")
+        if np.any(rows["method"] >= len(METHODS)) or not np.all((rows["node"] >= 0) & (rows["node"] < n)):
+            raise SnapshotDamaged("snapshot: it has routes outside the tree")
+        edges, owners, children, parents, tokens, counts, states, by_node, sizes = self._tree
+        parents[:n], tokens[:n], states[:n] = nodes["parent"], nodes["token"], nodes["state"]
+        counts[:n] = np.stack([nodes["odd"], nodes["plain"], nodes["fixed"]], axis=1)
+        at = places(_edge(nodes["parent"][1:], nodes["token"][1:]), EDGE_SLOTS)
+        edges[at], owners[at], children[at] = nodes["token"][1:], nodes["parent"][1:], np.arange(1, n)
+        for column, field in zip(self._table, ("node", "method", "flags"), strict=True):
+            column[1 : len(rows) + 1] = rows[field]
+        by_node[rows["node"], rows["method"]] = np.arange(1, len(rows) + 1)
+        sizes[:2] = n, len(rows)
+        self._texts.load(adopted(arrays["texts"], TEXT), adopted(arrays["text_parents"], PARENT))
+
+    def paths(self, routes: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Some routes in a form that another process's table can `adopt`: dtype PATH, and their texts (dtype TEXT)."""
+        known = [route for route in np.unique(routes).tolist() if 0 < route <= len(self)]
+        rows = np.zeros(len(known), PATH)
+        for row, route in zip(rows, known, strict=True):
+            tokens = self.tokens(route)
+            row["route"], row["method"] = route, self._table[1][route]
+            row["tokens"][: len(tokens)] = tokens
+        return {"paths": rows, "path_texts": self._texts.of_tokens(rows["tokens"][rows["tokens"] > 0].tolist())}
+
+    def adopt(self, arrays: Arrays) -> npt.NDArray[np.uint32]:
+        """Learns the routes another process gave by `paths`; returns this table's number for each of its numbers.
+
+        Where a place has become ``{slug}`` here, it is one for them too.
+        """
+        rows = adopted(arrays["paths"], PATH)
+        self._texts.adopt(adopted(arrays["path_texts"], TEXT))
+        asked = Batch.empty(len(rows))
+        asked.tokens[:], asked.method[:], asked.status[:] = rows["tokens"], rows["method"], 200
+        self.assign(asked)
+        numbers = np.full(MAX_ROUTES + 1, OTHER, np.uint32)
+        numbers[0] = 0
+        numbers[rows["route"]] = asked.route
+        return numbers
+
+
+def _edge(parents: npt.NDArray[np.int32], tokens: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Where edges stand in an empty table: what the kernel computes edge by edge."""
+    mixed = (tokens ^ (parents.astype(np.uint64) << np.uint64(17))) * _FACTOR
+    return (mixed >> np.uint64(64 - (EDGE_SLOTS.bit_length() - 1))).astype(np.int64)

@@ -2,63 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from detector.errors import InputError
 from detector.sources.kafka_batches import Counts, KafkaChunk, from_records, hook, unsupported
+from detector.sources.kafka_client import WHERE, Partition, opened, ours, said, text, theirs, trouble
+from detector.sources.kafka_places import PROBE_BYTES, OffsetGap, beginnings, held, rewound
 from detector.sources.kafka_settings import KafkaSettings
+from detector.sources.kafka_topics import Topics
 
-Partition = tuple[str, int]  # topic, number
+__all__ = ["KafkaSource", "Listener", "OffsetGap", "Partition"]
 
 FAST_CHUNKS = 8  # chunks a poll gives at most, each of 8 MiB or one response
 COMMIT_MS = 10_000  # the client's own default is to wait for ever
+LEAVE_MS = 2_000  # twice, of the ten seconds that a stop may take; a broker that is there answers in milliseconds
 PLAIN_RECORDS = 5_000  # records a poll gives at most where each is an object; 500 are no faster (measured)
 
 
-class OffsetGap(InputError):
-    """Records that were to be read next are gone from the broker.
-
-    Attributes:
-        partition: where.
-        position: the offset that was to be read next.
-        first: the first offset the broker still holds.
-        end: the offset its next record will get.
-        missing: how many offsets are gone, 0 where the topic ends before the position: it was made anew or cut.
-    """
-
-    def __init__(self, partition: Partition, position: int, first: int, end: int) -> None:
-        self.partition = partition
-        self.position = position
-        self.first = first
-        self.end = end
-        self.missing = max(first - position, 0)
-        where = f"topic {partition[0]}, partition {partition[1]}"
-        if self.missing:
-            what = f"{self.missing} records are gone, offsets {position} to {first - 1}: retention was shorter than"
-            what += " the pause in reading"
-        else:
-            what = f"offset {position} was to be read next, but it ends at {end}: the topic was made anew or cut"
-        super().__init__(f"{where}: {what}; `source.kafka.gap: continue` goes on at offset {first}")
-
-
 class Listener(Protocol):
-    """Who wants to know which partitions come and go. Called on the client's own thread while :meth:`KafkaSource.poll`
-    waits; what takes longer than the session time-out loses the membership."""
+    """Who wants to know which partitions come and go. Called from inside :meth:`KafkaSource.poll` and
+    :meth:`KafkaSource.close`, on the caller's thread; it may commit and seek, not poll."""
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
         """These are read from now on, from the group's offsets unless :meth:`KafkaSource.seek` says otherwise."""
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
-        """These go to another member now; the last moment to commit."""
+        """These go to another member when this returns, or when ``drain_s`` is over: the last moment to commit."""
 
     def lost(self, partitions: Sequence[Partition]) -> None:
-        """These are another member's already; a commit would be refused."""
+        """These are another member's already; a commit is refused."""
 
 
 class KafkaSource:
-    """A consumer of whole topics or, with a group, of the share that falls to this member.
+    """A consumer of whole topics or, with a group, of what falls to this member.
+
+    Everything is called from one thread.
 
     Args:
         settings: what to read.
@@ -69,8 +48,6 @@ class KafkaSource:
         InputError: no broker answers, it refuses the credentials, or it has no such topic.
 
     Attributes:
-        partitions: every partition seen so far; a chunk's ``origin`` is an index into it.
-        fast_decode: whether whole batches are read.
         plain_reason: why not, empty where they are.
         counts: tombstones and aborted batches left out.
         lost: records that were gone before they were read, by partition (``gap: continue``).
@@ -78,57 +55,79 @@ class KafkaSource:
 
     def __init__(self, settings: KafkaSettings, listener: Listener | None = None) -> None:
         self.settings = settings
-        self.partitions: list[Partition] = []
         self.counts = Counts()
         self.lost: dict[Partition, int] = {}
         self.plain_reason = "switched off" if settings.fast_decode == "off" else unsupported()
-        self._origin: dict[Partition, int] = {}
+        self._topics = Topics(settings.topics)
         self._committed: dict[Partition, int] = {}
+        self._generation = 0
         self._fault: InputError | None = None
+        self._group: Any = None
+        self._closed = False
         self._consumer = self._connect(listener)
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """Every partition of the topics, in order, new ones at the end; a chunk's ``origin`` is an index into it."""
+        return self._topics.partitions
 
     @property
     def fast_decode(self) -> bool:
         """Whether whole batches are read."""
         return not self.plain_reason
 
+    @property
+    def generation(self) -> int:
+        """The generation of the group in which this member last belonged to it; 0 without a group.
+
+        It grows with every rebalance, so that of two snapshots the one of the higher generation is newer.
+        """
+        if self._group is not None:
+            self._generation = max(self._generation, self._group.generation)
+        return self._generation
+
+    @property
+    def trouble(self) -> str:
+        """Why brokers could not be connected to when that was tried last, a line; empty where all answer. The client
+        goes on trying."""
+        return trouble(self._consumer)
+
     def _connect(self, listener: Listener | None) -> Any:
         from kafka import KafkaConsumer
-        from kafka.net.compat import KafkaNetClient
 
-        clients: list[Any] = []
-
-        def opened(**configs: Any) -> Any:
-            clients.append(KafkaNetClient(**configs))
-            return clients[0]
+        from detector.sources.kafka_one import assignor_for
 
         arguments = self.settings.arguments()
+        assignor = assignor_for(self.settings.sharing)
+        consumer = opened(KafkaConsumer, {**arguments, "partition_assignment_strategy": (assignor,)})
         try:
-            with _said(f"broker {arguments['bootstrap_servers']}"):
-                consumer = KafkaConsumer(**_with_assignor(arguments), kafka_client=opened)
-                self._subscribe(consumer, listener)
-        except InputError:
-            for client in clients:  # a consumer that could not be made leaves its thread and its sockets behind
-                client.close()
+            with said("finding the topics"):
+                self._subscribe(consumer, assignor, listener)
+        except BaseException:
+            consumer.close(autocommit=False)
             raise
         if self.fast_decode:
             hook(consumer._fetcher, self.counts)
         return consumer
 
-    def _subscribe(self, consumer: Any, listener: Listener | None) -> None:
-        found: list[Partition] = []
-        for topic in self.settings.topics:
-            numbers = consumer.partitions_for_topic(topic)
-            if not numbers:
-                raise InputError(f"source.kafka.topics: the broker has no topic {topic}, or this user may not see it")
-            found += [(topic, number) for number in sorted(numbers)]
+    def _subscribe(self, consumer: Any, assignor: Any, listener: Listener | None) -> None:
+        self._topics.find(consumer)
+        self._topics.made_anew(consumer)
         if self.settings.group is None:
-            consumer.assign([_theirs(partition) for partition in found])
-        else:
-            consumer.subscribe(list(self.settings.topics), listener=listener and _rebalance(listener))
+            consumer.assign([theirs(partition) for partition in self.partitions])
+            return
+        from detector.sources.kafka_group import Group
+
+        self._group = Group(consumer, listener, self.settings.drain_s)
+        if hasattr(assignor, "owned"):
+            assignor.owned = lambda: self.assignment
+        consumer.subscribe(list(self.settings.topics), listener=self._group.rebalances())
 
     def poll(self, timeout_s: float) -> list[KafkaChunk]:
         """The next records, in order within a partition; waits up to ``timeout_s`` where there are none.
+
+        Rebalances happen in here: the listener is called before any record that it ought to know of is returned, and
+        then this takes as long as it takes.
 
         Raises:
             OffsetGap: records are gone (``gap: error``).
@@ -144,19 +143,20 @@ class KafkaSource:
 
         if self._fault is not None:
             raise self._fault
+        self._look_at_topics()
         most = FAST_CHUNKS if self.fast_decode else PLAIN_RECORDS
         try:
-            with _said("reading"):
+            with said("reading"):
                 got = self._consumer.poll(int(timeout_s * 1000), max_records=most)
         except NoOffsetForPartitionError as error:
             self._begin(sorted(error.args[0]))
             return []
         except OffsetOutOfRangeError as error:
-            self._cross(error.args[0])
+            self._cross({ours(one): offset for one, offset in error.args[0].items()})
             return []
         except LogTruncationError as error:
             position = self.position()
-            self._cross({theirs: position[_ours(theirs)] for theirs in error.divergent_offsets})
+            self._cross({ours(one): position[ours(one)] for one in error.divergent_offsets})
             return []
         except CorruptRecordError as error:
             self._fault = InputError(str(error.args[0] if error.args else error))
@@ -164,73 +164,65 @@ class KafkaSource:
             if unread:
                 unread.drain()  # the client keeps what broke off and would wait for more of it for ever
             raise self._fault from error
-        return [
-            chunk for theirs, items in got.items() for chunk in self._chunks((theirs.topic, theirs.partition), items)
-        ]
+        return [chunk for one, items in got.items() for chunk in self._chunks(ours(one), items)]
 
     def _chunks(self, partition: Partition, items: list[Any]) -> list[KafkaChunk]:
         chunks = items if self.fast_decode else [from_records(items, self.counts)]
-        origin = self._origin.setdefault(partition, len(self.partitions))
-        if origin == len(self.partitions):
-            self.partitions.append(partition)
+        origin = self._topics.origin(partition)
         for chunk in chunks:
             chunk.origin = origin
         return [chunk for chunk in chunks if len(chunk.starts)]
 
     def _begin(self, missing: Sequence[Any]) -> None:
-        """Sets out where no offset is known: as ``start`` says, at its first record where the group knows others."""
-        consumer, start = self._consumer, self.settings.start
-        with _said("finding the place to start at"):
-            if self._group_is_known(missing) or start == "earliest":
-                places = consumer.beginning_offsets(list(missing))
-            else:
-                places = consumer.end_offsets(list(missing))
-                if start == "timestamp":
-                    times = consumer.offsets_for_times(dict.fromkeys(missing, self.settings.start_ms))
-                    places |= {theirs: found.offset for theirs, found in times.items() if found is not None}
-            for theirs, offset in places.items():
-                consumer.seek(theirs, offset)
+        """Sets out where no offset is known: as ``start`` says, at its first record where the partition is new."""
+        whole: Iterable[Any] = [one for one in missing if ours(one) in self._topics.whole]
+        if self._group_is_known(missing):
+            whole = missing
+        places = beginnings(self._consumer, self.settings, missing, whole)
+        for partition, offset in places.items():
+            self._consumer.seek(theirs(partition), offset)
         # Committed at once: a crash before the first commit would otherwise start anew, at a later end.
-        self.commit({_ours(theirs): offset for theirs, offset in places.items()})
+        self.commit(places)
 
     def _group_is_known(self, missing: Sequence[Any]) -> bool:
         if self.settings.group is None:
             return False
-        topics = {theirs.topic for theirs in missing}
-        others = [
-            type(missing[0])(topic, number)
-            for topic in topics
-            for number in sorted(self._consumer.partitions_for_topic(topic) or ())
-        ]
-        return any(self._consumer.committed(theirs) is not None for theirs in others if theirs not in missing)
+        topics = {one.topic for one in missing}
+        others = {partition for partition in self.partitions if partition[0] in topics} - {ours(one) for one in missing}
+        return bool(self._offsets(others))
 
-    def _cross(self, wanted: Mapping[Any, int]) -> None:
+    def _look_at_topics(self) -> None:
+        """Partitions that are new are read, and topics made anew while they were read are said."""
+        if self._topics.notice(self._consumer) and self.settings.group is None:
+            self._consumer.assign([theirs(partition) for partition in self.partitions])
+        anew = self._topics.made_anew(self._consumer)
+        if anew:
+            self._cross({key: at for key, at in self.position().items() if key[0] in anew}, anew=True)
+
+    def _cross(self, wanted: Mapping[Partition, int], anew: bool = False) -> None:
         """Says what is missing where the broker no longer holds what was asked for, or counts it and goes on."""
-        with _said("finding what the broker still holds"):
-            first = self._consumer.beginning_offsets(list(wanted))
-            end = self._consumer.end_offsets(list(wanted))
-        for theirs, position in wanted.items():
-            partition = _ours(theirs)
-            gap = OffsetGap(partition, position, first[theirs], end[theirs])
+        edges = held(self._consumer, wanted)
+        for partition, position in wanted.items():
+            gap = OffsetGap(partition, position, *edges[partition], anew)
             if self.settings.gap == "error":
                 raise gap
             self.lost[partition] = self.lost.get(partition, 0) + gap.missing
             self._committed.pop(partition, None)
-            self._consumer.seek(theirs, first[theirs])
+            self._consumer.seek(theirs(partition), gap.first)
 
     @property
     def assignment(self) -> list[Partition]:
         """The partitions this member reads, in order."""
-        return sorted(_ours(theirs) for theirs in self._consumer.assignment() or ())
+        return sorted(ours(one) for one in self._consumer.assignment() or ())
 
     def position(self) -> dict[Partition, int]:
         """The offset each partition is read from next; partitions whose start is not known yet are left out."""
         states = dict(self._consumer._subscription.assignment)
-        return {_ours(theirs): state.position.offset for theirs, state in states.items() if state.position is not None}
+        return {ours(one): state.position.offset for one, state in states.items() if state.position is not None}
 
     def highwater(self) -> dict[Partition, int]:
         """The offset each partition's next record will get, as of the last answer; those never asked are left out."""
-        marks = {partition: self._consumer.highwater(_theirs(partition)) for partition in self.assignment}
+        marks = {partition: self._consumer.highwater(theirs(partition)) for partition in self.assignment}
         return {partition: mark for partition, mark in marks.items() if mark is not None}
 
     def lag(self) -> dict[Partition, int]:
@@ -250,105 +242,107 @@ class KafkaSource:
         """
         if partition not in self.assignment:
             raise InputError(f"topic {partition[0]}, partition {partition[1]}: not assigned to this member")
-        self._consumer.seek(_theirs(partition), offset)
+        self._consumer.seek(theirs(partition), offset)
         self._fault = None
+
+    def committed(self) -> dict[Partition, int]:
+        """The group's offsets of the partitions assigned, asked of the broker; those that have none are left out.
+
+        Raises:
+            InputError: the broker does not answer in ``COMMIT_MS``, or the group may not be used.
+        """
+        return self._offsets(self.assignment)
+
+    def _offsets(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
+        wanted = [theirs(partition) for partition in partitions]
+        if self.settings.group is None or not wanted:
+            return {}
+        with said("asking for the group's offsets"):
+            found = self._consumer._coordinator.fetch_committed_offsets(wanted, timeout_ms=COMMIT_MS)
+        return {ours(one): kept.offset for one, kept in found.items()}
+
+    def rewind(self, by_us: int) -> dict[Partition, int]:
+        """Where to read from so that ``by_us`` microseconds of broker time before the group's offsets are read again.
+
+        Partitions without an offset are left out: they begin as ``start`` says. Nothing is moved; :meth:`seek` does.
+
+        Raises:
+            OffsetGap: what was to be read next is gone itself (``gap: error``; else it is counted in ``lost`` and the
+                first record held takes its place).
+            InputError: the broker does not answer.
+        """
+        from kafka import KafkaConsumer
+
+        places = self.committed() if self.settings.group is not None else self.position()
+        edges = held(self._consumer, places)
+        gone = {key: at for key, at in places.items() if not edges[key][0] <= at <= edges[key][1]}
+        self._cross(gone)
+        places |= {key: edges[key][0] for key in gone}
+        arguments = {**self.settings.arguments(), "max_partition_fetch_bytes": PROBE_BYTES}
+        for name in ("group_id", "group_instance_id"):
+            arguments.pop(name, None)
+        return rewound(self._consumer, lambda: opened(KafkaConsumer, arguments), places, by_us)
 
     def commit(self, offsets: Mapping[Partition, int]) -> bool:
         """Tells the group what has been dealt with: for each partition the offset to go on from.
 
         An offset below one committed before by this member is left out: it would make the group read again what it
-        has dealt with. Returns whether the broker took them; it does not where the partitions are another member's by
-        now, or no broker answers in ``COMMIT_MS``. Without a group there is nothing to tell, and the answer is True.
+        has dealt with. Returns whether the broker took them all; it does not where the partitions are another member's
+        by now, or no broker answers in ``COMMIT_MS``. Without a group there is nothing to tell, and the answer is True.
         """
-        from kafka.errors import CommitFailedError, KafkaError
+        from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
         from kafka.structs import OffsetAndMetadata
 
-        forward = {key: value for key, value in offsets.items() if value > self._committed.get(key, -1)}
-        if self.settings.group is None or not forward:
+        if self.settings.group is None:
             return True
+        # Kafka takes an offset from any member of the generation; one that is late would set the new owner back.
+        mine: set[Partition] = set(self.assignment) | self._group.draining
+        forward = {key: at for key, at in offsets.items() if key in mine and at > self._committed.get(key, -1)}
+        complete: bool = mine.issuperset(offsets)
+        if not forward:
+            return complete
         try:
-            theirs = {_theirs(key): OffsetAndMetadata(value, "", -1) for key, value in forward.items()}
-            self._consumer.commit(theirs, timeout_ms=COMMIT_MS)
-        except CommitFailedError:
+            wanted = {theirs(key): OffsetAndMetadata(value, "", -1) for key, value in forward.items()}
+            self._consumer.commit(wanted, timeout_ms=COMMIT_MS)
+        except (CommitFailedError, RebalanceInProgressError):
             return False
         except KafkaError as error:
             if getattr(error, "retriable", False):
                 return False
-            raise InputError(f"committing: {_text(error)}") from error
+            raise InputError(f"{WHERE}.group_id: committing: {text(error)}") from error
         self._committed.update(forward)
-        return True
+        return complete
 
     def pause(self, partitions: Sequence[Partition]) -> None:
         """Fetches these no more until :meth:`resume`; :meth:`poll` must still be called."""
-        self._consumer.pause(*map(_theirs, partitions))
+        self._consumer.pause(*map(theirs, partitions))
 
     def resume(self, partitions: Sequence[Partition]) -> None:
         """Fetches these again."""
-        self._consumer.resume(*map(_theirs, partitions))
+        self._consumer.resume(*map(theirs, partitions))
+
+    def remember(self) -> dict[str, Any]:
+        """What a snapshot must keep beside the offsets: the ids of the topics they belong to."""
+        return {"topic_ids": dict(sorted(self._topics.ids.items()))}
+
+    def recall(self, kept: Mapping[str, Any]) -> list[Partition]:
+        """Holds what a snapshot kept against the topics as they are; the partitions whose offsets mean nothing now.
+
+        Raises:
+            OffsetGap: there are some (``gap: error``).
+        """
+        before, now = kept.get("topic_ids", {}), self._topics.ids
+        gone = [one for one in self.assignment if before.get(one[0], now.get(one[0])) != now.get(one[0])]
+        self._cross(dict.fromkeys(gone, 0), anew=True)
+        return gone
 
     def close(self) -> None:
-        """Leaves the group without committing; may be called twice."""
-        self._consumer.close(autocommit=False)
-
-
-def _ours(theirs: Any) -> Partition:
-    return theirs.topic, theirs.partition
-
-
-def _theirs(partition: Partition) -> Any:
-    from kafka.structs import TopicPartition
-
-    return TopicPartition(*partition)
-
-
-def _with_assignor(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Cooperative rebalances: a member keeps reading what it keeps."""
-    from kafka.coordinator.assignors.cooperative_sticky import (
-        CooperativeStickyAssignor,
-    )
-
-    return {**arguments, "partition_assignment_strategy": (CooperativeStickyAssignor,)}
-
-
-def _rebalance(listener: Listener) -> Any:
-    """A listener in kafka-python's words."""
-    from kafka import ConsumerRebalanceListener
-
-    class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
-        """Passes on which partitions come and go."""
-
-        def on_partitions_assigned(self, assigned: Any) -> None:
-            listener.assigned(sorted(_ours(theirs) for theirs in assigned))
-
-        def on_partitions_revoked(self, revoked: Any) -> None:
-            listener.revoked(sorted(_ours(theirs) for theirs in revoked))
-
-        def on_partitions_lost(self, lost: Any) -> None:
-            listener.lost(sorted(_ours(theirs) for theirs in lost))
-
-    return Rebalance()
-
-
-@contextmanager
-def _said(doing: str) -> Iterator[None]:
-    """Turns the client's errors into one line that says what was being done; those handled apart pass through."""
-    from kafka.errors import (
-        CorruptRecordError,
-        KafkaError,
-        LogTruncationError,
-        NoOffsetForPartitionError,
-        OffsetOutOfRangeError,
-    )
-
-    try:
-        yield
-    except (CorruptRecordError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError):
-        raise
-    except KafkaError as error:
-        raise InputError(f"Kafka, {doing}: {_text(error)}") from error
-
-
-def _text(error: BaseException) -> str:
-    """An error's kind and words on one line."""
-    words = " ".join(str(error).split())
-    return words if type(error).__name__ in words else f"{type(error).__name__}: {words}"
+        """Tells the listener that its partitions go, and leaves the group; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._group is not None:
+                self._group.leave(LEAVE_MS)
+        finally:
+            self._consumer.close(autocommit=False, timeout_ms=LEAVE_MS)

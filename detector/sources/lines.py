@@ -43,18 +43,30 @@ class Lines:
         self._dropped = 0  # its bytes that were not kept
         self._offset = 0  # where the next byte read stands in the stream
 
-    def read(self, chunk_bytes: int) -> Chunk | None:
-        """The next lines, of about ``chunk_bytes`` of text; None at the end."""
+    @property
+    def position(self) -> int:
+        """Where in the stream the first line stands that was not given yet."""
+        return self._head_position
+
+    def read(self, chunk_bytes: int, last: bool = True) -> Chunk | None:
+        """The next lines, of about ``chunk_bytes`` of text; None at the end.
+
+        Unless the end is the ``last`` there will be, a line without line feed waits for the rest of it.
+        """
         while True:
             carried = self._head.size
             buffer = np.empty(carried + chunk_bytes, np.uint8)
             buffer[:carried] = self._head
             got = fill(self.stream, buffer.data[carried:])
             if got == 0:
-                return self._last(buffer)
+                return self._last(buffer) if last else None
             chunk = self._cut(buffer, carried, got)
             if chunk is not None:
                 return chunk
+
+    def rest(self) -> Chunk | None:
+        """The line begun and not ended, as one; None where there is none, or the stream broke off in it."""
+        return self._last(self._head.copy())
 
     def _cut(self, buffer: npt.NDArray[np.uint8], carried: int, got: int) -> Chunk | None:
         """The lines that end in the ``got`` bytes behind the carried ones; the rest is kept for the next time."""

@@ -6,12 +6,15 @@ does not fit pushes out the least informative slot (fewest records read), and is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from detector.errors import SnapshotDamaged
+from detector.packing import Arrays, copied, fill, raw, sparse
 from detector.records.batch import NAME_BYTES
 
 REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
@@ -50,6 +53,7 @@ CLIENT = np.dtype(
         ("incident", "i4"),  # number of the open incident it belongs to, from 1; 0 = none
         ("kind", "u1"),
         ("raised", "u1"),  # bits: what it was convicted of in the open incident
+        ("part", "u2"),  # partition its first row in this process came from
         ("registers", "u1", REGISTERS),
     ],
     align=True,
@@ -115,8 +119,12 @@ COUNTERS = (
     "candidate",  # what stopped the kernel: 1 = a client, 2 = a block, 3 = both
     "declared",  # requests of declared partners
     "judged",  # record reads and misses weighed
+    "strayed",  # rows that came from another partition than their client's first
 )
 COUNTER = {name: place for place, name in enumerate(COUNTERS)}
+
+
+TABLES = ("clients", "names", "index", "objects", "blocks", "routes", "beside", "counters")
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,11 @@ class Sizes:
     blocks: int = 1 << 16
     beside: int = 1 << 16
     routes: int = 4097
+
+    def digest(self) -> str:
+        """What the tables are: their slots, byte by byte, the counters and the sizes, as 16 hexadecimal digits."""
+        slots = [dtype.descr for dtype in (CLIENT, OBJECT, BLOCK, ROUTE, BESIDE)]
+        return blake2b(repr((slots, COUNTERS, astuple(self))).encode(), digest_size=8).hexdigest()
 
 
 @dataclass
@@ -174,10 +187,56 @@ class State:
         """The client slots in use, as a view."""
         return self.clients[: int(self.counters[COUNTER["clients"]])]
 
+    @property
+    def nbytes(self) -> int:
+        """What the tables may take, whether their pages are in use or not."""
+        return sum(getattr(self, name).nbytes for name in TABLES)
+
     def sample(self) -> npt.NDArray[Any]:
         """At most 2 * SAMPLE client slots in use, evenly spread over the table, as a view."""
         clients = self.in_use
         return clients[:: max(1, len(clients) // SAMPLE)]
+
+    def save(self) -> dict[str, npt.NDArray[Any]]:
+        """A copy of everything in use."""
+        n = len(self.in_use)
+        kept = {"clients": copied(self.in_use), "names": self.names[:n].copy()}
+        kept |= {"routes": copied(self.routes), "counters": self.counters.copy()}
+        for name, (table, used) in self._hashed().items():
+            kept |= sparse(name, table, used != 0)
+        return kept
+
+    def load(self, arrays: Arrays) -> None:
+        """Takes back what `save` gave, into tables not used yet.
+
+        Raises:
+            SnapshotDamaged: it does not fit the tables.
+        """
+        counters = arrays["counters"]
+        if counters.dtype != self.counters.dtype or counters.shape != self.counters.shape:
+            raise SnapshotDamaged("snapshot: its counters are others")
+        n = int(counters[COUNTER["clients"]])
+        if not 0 <= n <= len(self.clients):
+            raise SnapshotDamaged(f"snapshot: {n} clients for a table of {len(self.clients)}")
+        self.counters[:] = counters
+        for name, rows in (("clients", n), ("names", n), ("routes", len(self.routes))):
+            table, kept = getattr(self, name)[:rows], arrays[name]
+            if kept.dtype != table.dtype or kept.shape != table.shape:
+                raise SnapshotDamaged(f"snapshot: {name} do not fit their table")
+            raw(table)[:] = raw(kept)
+        for name, (table, _) in self._hashed().items():
+            fill(name, table, arrays)
+
+    def _hashed(self) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """The tables whose slots are found by hash, flat, and beside each a column that is 0 where a slot is free."""
+        words = self.objects.view(np.uint32).reshape(-1, OBJECT.itemsize // 4)
+        beside = self.beside.reshape(-1)
+        return {
+            "index": (self.index, self.index),
+            "objects": (self.objects, words[:, 0]),
+            "blocks": (self.blocks, self.blocks["route"]),
+            "beside": (beside, beside["key"]),
+        }
 
     def name(self, slot: int) -> str:
         """The client of a slot as the log prints it."""

@@ -1,9 +1,11 @@
-"""A real Apache Kafka for tests: one broker in KRaft mode, its jars from Maven Central, started and ended by the test.
+"""A real Apache Kafka for tests: brokers in KRaft mode, their jars from Maven Central, started and ended by the test.
 
 ::
 
     with Broker.start(folder) as broker:
         KafkaConsumer(bootstrap_servers=broker.bootstrap)
+    with Cluster.start(folder, 3) as cluster:
+        cluster.broker(2).kill()
 
 ``KAFKA_BOOTSTRAP_SERVERS`` names a broker that runs already; such a one cannot be stopped, killed or restarted.
 """
@@ -17,7 +19,8 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, Self
@@ -29,6 +32,7 @@ from detector.clock import monotonic
 VERSION = "4.3.1"
 CACHE = Path(__file__).parents[2] / ".cache" / "kafka" / VERSION
 START_SECONDS = 60  # measured: 4 s on two free cores
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1",)  # starts with half the work, and ends before better code would pay
 STOP_SECONDS = 20  # a clean stop takes 2 s; after that it is killed
 
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -53,25 +57,29 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 _PROPERTIES = """process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={folder}/data
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
+transaction.state.log.replication.factor={replicas}
 transaction.state.log.num.partitions=1
-transaction.state.log.min.isr=1
+transaction.state.log.min.isr={in_sync}
+min.insync.replicas={in_sync}
+default.replication.factor={replicas}
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=2097152
 log.cleaner.backoff.ms=200
 log.initial.task.delay.ms=200
 log.retention.ms=-1
 """
+_CLUSTER_ID = "MkU3OEVBNTcwNTJENDM2Qk"
 
 
 class Unavailable(Exception):
@@ -116,19 +124,25 @@ class Broker:
     Attributes:
         bootstrap: ``host:port`` to give to clients.
         folder: where its configuration, its data and its output (``broker.log``) lie; None for one elsewhere.
+        java_options: of the process, beside the usual ones.
     """
 
     bootstrap: str
     folder: Path | None = None
+    java_options: Sequence[str] = ()
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @classmethod
-    def start(cls, folder: Path, properties: Mapping[str, str] | None = None) -> Broker:
+    def start(
+        cls, folder: Path, properties: Mapping[str, str] | None = None, format_options: Sequence[str] = ()
+    ) -> Broker:
         """Formats ``folder`` and starts a broker there; returns when it listens.
 
         Args:
             folder: an empty folder.
-            properties: broker settings beside or in place of the usual ones.
+            properties: broker settings beside or in place of the usual ones; ``{port}``, ``{controller}`` and
+                ``{folder}`` in them are filled in.
+            format_options: for Kafka's storage tool (``--add-scram`` makes users).
 
         Raises:
             Unavailable: Java or Maven is missing.
@@ -137,21 +151,47 @@ class Broker:
         elsewhere = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
         if elsewhere:
             return cls(elsewhere)
-        libs = jars()
-        folder.mkdir(parents=True, exist_ok=True)
-        port = free_port()
-        text = _PROPERTIES.format(port=port, controller=free_port(), folder=folder)
-        text += "".join(f"{name}={value}\n" for name, value in (properties or {}).items())
-        (folder / "server.properties").write_text(text, encoding="utf-8")
-        broker = cls(f"127.0.0.1:{port}", folder)
-        identity = ["-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(folder / "server.properties")]
-        done = subprocess.run(
-            [*_java(libs), "kafka.tools.StorageTool", "format", *identity], check=False, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"Kafka could not format its folder:\n{done.stdout}{done.stderr}")
+        broker = cls.formatted(folder, 1, [(free_port(), free_port())], properties, format_options)
         broker.resume()
         return broker
+
+    @classmethod
+    def formatted(
+        cls,
+        folder: Path,
+        node: int,
+        ports: Sequence[tuple[int, int]],
+        properties: Mapping[str, str] | None = None,
+        format_options: Sequence[str] = (),
+    ) -> Broker:
+        """A broker that is not started yet.
+
+        Args:
+            folder: an empty folder.
+            node: its id, from 1.
+            ports: of every node of the cluster in the order of their ids, the broker's and the controller's.
+            properties: as for :meth:`start`.
+            format_options: as for :meth:`start`.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        port, controller = ports[node - 1]
+        places = {"port": port, "controller": controller, "folder": folder}
+        text = _PROPERTIES.format(
+            **places,
+            node=node,
+            voters=",".join(f"{n}@127.0.0.1:{two}" for n, (_, two) in enumerate(ports, 1)),
+            replicas=len(ports),
+            in_sync=min(len(ports), 2),
+        )
+        text += "".join(f"{name}={value.format(**places)}\n" for name, value in (properties or {}).items())
+        settings = folder / "server.properties"
+        settings.write_text(text, encoding="utf-8")
+        identity = ["-t", _CLUSTER_ID, "-c", str(settings), *format_options]
+        command = [*_java(jars(), SHORT_LIVED), "kafka.tools.StorageTool", "format", *identity]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"Kafka could not format its folder:\n{done.stdout}{done.stderr}")
+        return cls(f"127.0.0.1:{port}", folder)
 
     @property
     def owned(self) -> bool:
@@ -160,10 +200,24 @@ class Broker:
 
     def resume(self) -> None:
         """Starts the process on the data that is there; returns when it listens."""
+        self.launch()
+        self.wait()
+
+    def launch(self) -> None:
+        """Starts the process on the data that is there."""
         assert self.folder is not None, "a broker elsewhere cannot be started"
         with (self.folder / "broker.log").open("ab") as log:
-            command = [*_java(jars()), "kafka.Kafka", str(self.folder / "server.properties")]
+            command = [*_java(jars(), self.java_options), "kafka.Kafka", str(self.folder / "server.properties")]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+
+    def wait(self) -> None:
+        """Returns when it listens.
+
+        Raises:
+            TimeoutError: it did not in ``START_SECONDS``; the message holds the end of its output.
+        """
+        assert self.folder is not None
+        assert self._process is not None, "it was not launched"
         host, _, port = self.bootstrap.rpartition(":")
         deadline = monotonic() + START_SECONDS
         pause = threading.Event()
@@ -206,8 +260,64 @@ class Broker:
         self.kill()
 
 
-def _java(libs: Path) -> list[str]:
-    return ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", f"{libs}/*"]
+@dataclass
+class Cluster:
+    """Brokers that replicate to one another: every topic with as many replicas as there are brokers, two in sync.
+
+    Attributes:
+        brokers: node 1 first; each can be stopped, killed and restarted alone.
+    """
+
+    brokers: list[Broker]
+
+    @classmethod
+    def start(cls, folder: Path, count: int = 3) -> Cluster:
+        """Formats and starts ``count`` brokers, each in a folder of its own; returns when all listen.
+
+        Raises:
+            Unavailable: Java or Maven is missing, or the tests are to use a broker elsewhere.
+        """
+        if os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
+            raise Unavailable("needs brokers of its own to kill; KAFKA_BOOTSTRAP_SERVERS names another's")
+        jars()
+        ports = [(free_port(), free_port()) for _ in range(count)]
+        with ThreadPoolExecutor(count) as pool:  # the tool takes a second of one core each
+            made = [pool.submit(Broker.formatted, folder / str(n), n, ports) for n in range(1, count + 1)]
+        cluster = cls([one.result() for one in made])
+        try:
+            for broker in cluster.brokers:
+                broker.java_options = SHORT_LIVED
+                broker.launch()
+            for broker in cluster.brokers:
+                broker.wait()
+        except BaseException:
+            cluster.kill()
+            raise
+        return cluster
+
+    @property
+    def bootstrap(self) -> str:
+        """``host:port`` of all, by commas."""
+        return ",".join(broker.bootstrap for broker in self.brokers)
+
+    def broker(self, node: int) -> Broker:
+        """The broker of this id, from 1."""
+        return self.brokers[node - 1]
+
+    def kill(self) -> None:
+        """Ends all of them at once."""
+        for broker in self.brokers:
+            broker.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+
+def _java(libs: Path, options: Sequence[str]) -> list[str]:
+    return ["java", "-Xmx512m", "-XX:+UseSerialGC", *options, "-cp", f"{libs}/*"]
 
 
 def skip_or_fail(why: Unavailable) -> NoReturn:

@@ -18,10 +18,7 @@ from detector.sources.kafka import KafkaSource, OffsetGap
 from detector.sources.kafka_settings import KafkaSettings
 from tests.e2e.broker import Broker
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),  # see conftest.py
-]
+pytestmark = pytest.mark.e2e
 
 TIME_MS = 1_770_000_000_000
 PATIENCE_SECONDS = 30.0
@@ -353,7 +350,7 @@ def test_members_share_and_take_over(broker: Broker, topic: Callable[..., str], 
     """A second member takes a partition over where the first committed; when it goes, the first has all again."""
     name = topic(partitions=2)
     consumer = {"bootstrap.servers": broker.bootstrap, "group.id": name, "heartbeat.interval.ms": 200}
-    settings = KafkaSettings((name,), "earliest", consumer)
+    settings = KafkaSettings((name,), "earliest", consumer, sharing="spread")
     for partition in (0, 1):
         write(producer, name, [(None, b"%d" % n, []) for n in range(10)], partition)
     heard = Heard(), Heard()
@@ -388,7 +385,9 @@ def test_what_cannot_be_read_is_said(broker: Broker, source: Callable[..., Kafka
     with pytest.raises(InputError, match="no topic nowhere"):
         source("nowhere")
     nobody = {"bootstrap.servers": "127.0.0.1:1", "bootstrap_timeout_ms": 800}
-    with pytest.raises(InputError, match=r"broker 127\.0\.0\.1:1: KafkaTimeoutError"):
+    with pytest.raises(
+        InputError, match=r"consumer\.bootstrap_servers: .* no broker answers in 0\.8 s: .*ECONNREFUSED"
+    ):
         KafkaSource(KafkaSettings(("any",), "earliest", nobody))
 
 

@@ -209,7 +209,7 @@ def test_shipped_configurations_are_valid(root: Path) -> None:
 
 
 def test_a_sidecar_is_configured(tmp_path: Path) -> None:
-    """Source, sinks, state and web are read; settings of the Kafka client keep their types, secrets' files their folder."""
+    """Source, sinks, state and web are read; settings of the Kafka client keep their types, files their folder."""
     (tmp_path / "token").write_text("x" * 16)
     text = b"""
 source:
@@ -224,9 +224,12 @@ web: {listen_address: "0.0.0.0:9476"}
 """
     config = parse_config(text, "x.yaml", tmp_path)
     kafka = config.source.kafka
-    assert kafka is not None and config.sinks.webhook is not None and config.state.shared is not None
+    assert kafka is not None
+    assert config.sinks.webhook is not None
+    assert config.state.shared is not None
     assert (kafka.topics, kafka.start, kafka.sharing, kafka.gap) == (("access",), "earliest", "one", "error")
-    assert kafka.consumer["fetch_max_wait_ms"] == 100 and kafka.consumer["ssl_check_hostname"] is True
+    assert kafka.consumer["fetch_max_wait_ms"] == 100
+    assert kafka.consumer["ssl_check_hostname"] is True
     assert kafka.consumer["sasl_plain_password_file"] == str(tmp_path / "token")
     assert config.state.shared.folder == tmp_path / "shared"
     assert config.web.listen_address == "0.0.0.0:9476"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detector import kafka_names as names
 from detector.errors import ConfigError
 from detector.sources.kafka_settings import KafkaSettings, translated
 
@@ -80,17 +81,32 @@ def test_every_problem_is_said_at_once() -> None:
         "client_id": "b",
     }
     with pytest.raises(ConfigError) as caught:
-        KafkaSettings((), "newest", wrong, start_ms=1)  # type: ignore[arg-type]
+        KafkaSettings((), "newest", wrong, start_ms=1, sharing="all", drain_s=0)  # type: ignore[arg-type]
     assert caught.value.problems == [
         "source.kafka.topics: name one at least",
         "source.kafka.start: 'newest'; allowed: earliest, latest, timestamp",
         "source.kafka.start_ms: goes with start: timestamp, and with no other start",
+        "source.kafka.sharing: 'all'; allowed: one, spread",
         "source.kafka.consumer.grup.id: unknown; did you mean group_id?",
         "source.kafka.consumer.ssl.key.password: secrets are read from files: write ssl_password_file",
         "source.kafka.consumer.auto.offset.reset: is always 'none': nothing is lost only so",
         "source.kafka.consumer.value_deserializer: cannot be set",
         "source.kafka.consumer.client_id: is given twice, by two of its names",
         "source.kafka.consumer: bootstrap_servers is missing",
+        "source.kafka.drain_s: 0; above 0, under max_poll_interval, 300 s",
     ]
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(KafkaSettings(("t",), "earliest", {**BROKER, "sasl.username": "hunter2"}))
+
+
+def test_names_are_shared_with_producers() -> None:
+    """The same table serves a producer: its own names, its own forced settings, its own place in the messages."""
+    known = {"bootstrap_servers", "linger_ms", "acks", "sasl_plain_password"}
+    given = {"bootstrap.servers": "b:1", "queue.buffering.max.ms": 5, "acks": "1", "sasl.password": "x", "lingerms": 1}
+    values, problems = names.translated(given, known, "sinks.kafka.producer", forced={"acks": "all"})
+    assert values == {"bootstrap_servers": "b:1", "linger_ms": 5}
+    assert problems == [
+        "sinks.kafka.producer.acks: is always 'all': nothing is lost only so",
+        "sinks.kafka.producer.sasl.password: secrets are read from files: write sasl_plain_password_file",
+        "sinks.kafka.producer.lingerms: unknown; did you mean linger_ms?",
+    ]

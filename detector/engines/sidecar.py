@@ -1,0 +1,380 @@
+"""The sidecar: follows a stream until it is stopped, and loses nothing on the way.
+
+Two threads do the work. The reading thread owns the source: it polls, sorts (`intake`) and commits. The judging thread
+(`judging`) owns the evidence: it judges, tells incidents and copies its state. At a checkpoint the reading side is
+saved first and travels to the judging thread behind the rows read before it; so both copies speak of the same moment.
+The order is always: incidents durable, snapshot durable, offsets committed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from detector import __version__, clock, learnt
+from detector.config import RUN_LATENESS_SECONDS, Config
+from detector.crash import crash_here
+from detector.engines.coverage import Coverage
+from detector.engines.intake import Intake, Partition, Source
+from detector.engines.judging import Judging
+from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Restored
+from detector.engines.local import declared, make_resolver, rules, sizes
+from detector.engines.order import Released
+from detector.engines.telemetry import Telemetry
+from detector.engines.watch import Status, Watch
+from detector.errors import DetectorError, SnapshotError
+from detector.incidents.incident import Incident
+from detector.incidents.render import incident as rendered
+from detector.incidents.story import Story
+from detector.packing import Saved
+from detector.pipeline import Pipeline
+from detector.records.batch import LATE
+from detector.sinks.jsonl import json_line
+
+POLL_S = 0.2
+DRAIN_S = 10.0  # SIGTERM: what a supervisor grants is 30 s by default (Kubernetes), half of it is other people's
+FIXED = ("source", "identity", "routes", "state", "sinks", "web")  # sections that hold for the life of a process
+RESTART_US = 1_000_000
+"""Log time: a rewind goes back by the longest window, the lateness and this, for marks are kept in whole seconds."""
+
+
+@dataclass
+class _Side:
+    """What is made anew whenever a state is taken up: reading and judging of one life of the stream."""
+
+    intake: Intake
+    pipeline: Pipeline
+    resolver: Any
+
+
+@dataclass
+class Sidecar:
+    """One process that follows one source.
+
+    Args:
+        config: the configuration.
+        source: where from; its listener is this object.
+        keeper: snapshots.
+        outbox: incidents on their way out.
+        telemetry: metrics.
+        tell: writes one event to the log: a name and facts, never a line or a client.
+        cases: folder for what stands behind incidents.
+    """
+
+    config: Config
+    source: Source
+    keeper: Keeper
+    outbox: Any
+    telemetry: Telemetry
+    tell: Any
+    cases: Any
+    status: Status = field(default_factory=Status)
+    judging: Judging = field(default_factory=Judging)
+
+    def __post_init__(self) -> None:
+        self.snapshot_name = WINDOW
+        self._side: _Side | None = None
+        self._order = (0, 0)
+        self._news: list[tuple[Incident, Story]] = []
+        self._snapshot_due_s = 0.0
+        self._saved_at: dict[Partition, int] = {}
+        self._warm_at: dict[Partition, int] = {}
+        self.watch = Watch(self.status, self.telemetry.exporter, self.tell)
+        self._coverage = Coverage()
+        self._first_s = self._last_s = 0.0  # monotonic: the first records read, the last judged
+        self.stopping = False
+        self.reloading: Any = None
+
+    @property
+    def has_group(self) -> bool:
+        """Whether a group says what this process reads; else everything there is."""
+        kafka = self.config.source.kafka
+        return kafka is not None and any(name in ("group_id", "group.id") for name in kafka.consumer)
+
+    def summary(self) -> dict[str, Any]:
+        """What was read, for the log's last line."""
+        busy = {"busy_seconds": round(self._last_s - self._first_s, 3), "cpu_seconds": round(clock.processor(), 3)}
+        return busy | {name: getattr(self._coverage, name) for name in ("lines", "parsed", "late", "future")}
+
+    # the reading thread
+
+    def run(self, idle_s: float | None = None) -> None:
+        """Follows the source until `stopping` is set, or until it has been at its end for ``idle_s`` seconds.
+
+        Raises:
+            DetectorError: the source cannot be read, or an incident cannot be kept.
+        """
+        try:
+            while not self.stopping:
+                self._turn()
+                if idle_s is not None and self._side and self._side.intake.idle_s() >= idle_s:
+                    for released in self._side.intake.finish():
+                        self._give(released, self._side)
+                    break
+        except DetectorError as error:
+            self.status.fault = str(error)
+            self._drain()
+            raise
+        self._drain()
+
+    def _turn(self) -> None:
+        if self.reloading is not None:
+            self._reload()
+        full = self.judging.is_full or bool(self.outbox.full)
+        if self._side:
+            self._side.intake.hold_back(full)
+        chunks = self.source.poll(POLL_S / 4 if full else POLL_S)
+        if self._side is None and self.source.assignment and not chunks:
+            return
+        if self._side is not None:
+            if chunks:
+                self._first_s = self._first_s or clock.monotonic()
+                crash_here("after_poll")
+            for released in self._side.intake.take(chunks):
+                self._give(released, self._side)
+        self._commit()
+        if clock.monotonic() >= self._snapshot_due_s:
+            self._checkpoint()
+        self._look()
+
+    def _give(self, released: Released, side: _Side) -> None:
+        self.judging.give(lambda: self._judge(released, side))
+
+    def begin(self) -> None:
+        """Takes up a source without a group: everything there is belongs to this process."""
+        self.assigned(self.source.assignment)
+
+    def assigned(self, partitions: Sequence[Partition]) -> None:
+        """These are this member's from now on (called by the source, on the reading thread)."""
+        self.status.joined = True
+        self.status.reading = len(self.source.assignment)
+        if partitions and self._side is None:
+            self._take_up()
+        self.tell("assigned", partitions=len(partitions), held=self.status.reading)
+
+    def revoked(self, partitions: Sequence[Partition]) -> None:
+        """These go to another member: the state is saved, committed and let go."""
+        if partitions and self._side is not None:
+            self._save_now(DRAIN_S)
+            self._side = None
+        self.tell("revoked", partitions=len(partitions))
+
+    def lost(self, partitions: Sequence[Partition]) -> None:
+        """These are another member's already: what was judged since the last snapshot is theirs to judge again."""
+        if partitions:
+            self._side = None
+        self.tell("lost", partitions=len(partitions))
+
+    def _take_up(self) -> None:
+        """Goes on from the newest usable snapshot, or rewinds."""
+        restored = self._restored()
+        if restored is None:
+            self._rewind()
+        self._snapshot_due_s = clock.monotonic() + self.config.state.snapshot_seconds
+        self.watch.begin()
+
+    def _restored(self) -> Restored | None:
+        for restored in self.keeper.usable(self.snapshot_name):
+            side = self._new_side()
+            try:
+                self.judging.ask(partial(side.pipeline.load, *restored.judging))
+                offsets = side.intake.load(*restored.reading)
+                self.judging.ask(partial(side.pipeline.renumber, side.intake.renumbered(restored.reading.meta)))
+            except SnapshotError as error:
+                self.tell("snapshot_unusable", reason=str(error))
+                continue
+            self._order = restored.order
+            self._warm_at = {(topic, number): offset for topic, number, offset in restored.warm_at}
+            side.pipeline.warming = bool(self._warm_at)
+            self._go_on(side, offsets)
+            self._deliver_again(restored)
+            self.tell("restored", generation=restored.order[0], sequence=restored.order[1])
+            return restored
+        return None
+
+    def _deliver_again(self, restored: Restored) -> None:
+        """What no sink had confirmed when the snapshot was made: the process that made it may never come back."""
+        known = [(json.loads(line), line) for line in restored.undelivered]
+        self.outbox.put([(str(told["incident"]), int(told["revision"]), line) for told, line in known])
+
+    def _go_on(self, side: _Side, offsets: dict[Partition, int]) -> None:
+        held = set(self.source.assignment)
+        for partition, offset in offsets.items():
+            if partition in held:
+                self.source.seek(partition, offset)
+        self._side = side
+        self._saved_at = dict(offsets)
+        pipeline = side.pipeline
+        self.judging.ask(lambda: self.telemetry.restart(pipeline, self._held_open(pipeline)))
+
+    def _held_open(self, pipeline: Pipeline) -> list[tuple[Incident, Story]]:
+        return [(rendered(s, pipeline.book, pipeline.detector), s) for s in pipeline.open_stories()]
+
+    def _rewind(self) -> None:
+        """Without a snapshot: what was learnt is taken over, and the longest window is read again."""
+        committed = self.source.committed()
+        if not committed:
+            self._side = self._new_side()
+            return
+        side, known = self._with_learnt()
+        offsets = self.source.rewind(LONGEST_WINDOW_US + self._lateness_us() + RESTART_US)
+        again = sum(max(committed[p] - offset, 0) for p, offset in offsets.items() if p in committed)
+        self.telemetry.exporter.inc("records_reread_total", again, why="rewind")
+        self._warm_at = {p: offset for p, offset in committed.items() if offset > offsets.get(p, offset)}
+        self.tell("rewound", records=again, learnt=known)
+        side.pipeline.warming = bool(self._warm_at)
+        self._go_on(side, offsets)
+
+    def _with_learnt(self) -> tuple[_Side, bool]:
+        """A new state on top of what was learnt, and whether there was any."""
+        side = self._new_side()
+        for known in self.keeper.learnt():
+            try:
+                self.judging.ask(partial(learnt.apply, side.pipeline, *known))
+            except SnapshotError as error:
+                self.tell("snapshot_unusable", reason=str(error))
+                side = self._new_side()
+                continue
+            return side, True
+        return side, False
+
+    def _new_side(self) -> _Side:
+        resolver, routes = make_resolver(self.config)
+        detector = {"version": __version__, "config": self.config.digest}
+        pipeline = Pipeline(rules(self.config), sizes(self.config), routes, on_news=self._note, detector=detector)
+        said = self.config.source
+        keyed = said.kafka is not None and said.kafka.sharing == "spread"
+        intake = Intake(self.source, resolver, self._lateness_us(), said.format, said.envelope, keyed)
+        self._coverage = intake.coverage
+        return _Side(intake, pipeline, resolver)
+
+    def _lateness_us(self) -> int:
+        said = self.config.detection.lateness_seconds
+        return round((RUN_LATENESS_SECONDS if said is None else said) * 1e6)
+
+    def _checkpoint(self) -> None:
+        """Puts a copy of the reading side behind the rows read so far; the rest follows in the other threads."""
+        side = self._side
+        if side is None or self.keeper.is_busy or not side.intake.is_settled:
+            return
+        self._snapshot_due_s = clock.monotonic() + self.config.state.snapshot_seconds
+        offsets = self.source.position()
+        if offsets == self._saved_at:
+            return
+        self._saved_at = dict(offsets)
+        self._ask_snapshot(side, offsets)
+
+    def _ask_snapshot(self, side: _Side, offsets: dict[Partition, int]) -> None:
+        reading = side.intake.save()
+        self._order = (max(self._order[0], self.source.generation), self._order[1] + 1)
+        order = self._order
+        reading.meta["warm_at"] = [[*partition, offset] for partition, offset in self._warm_at.items()]
+        self.keeper.begin()
+        self.judging.give(lambda: self._copy(side, reading, offsets, order))
+
+    def _save_now(self, timeout_s: float) -> None:
+        """A last snapshot, waited for and committed."""
+        side = self._side
+        if side is None or not side.intake.is_settled:
+            return
+        end = clock.monotonic() + timeout_s
+        while self.keeper.is_busy and clock.monotonic() < end:
+            clock.sleep(POLL_S / 10)
+        offsets = self.source.position()
+        if not self.keeper.is_busy and offsets != self._saved_at:
+            self._saved_at = dict(offsets)
+            self._ask_snapshot(side, offsets)
+        while self.keeper.is_busy and clock.monotonic() < end:
+            clock.sleep(POLL_S / 10)
+        self._commit()
+
+    def _commit(self) -> None:
+        while (offsets := self.keeper.committable()) is not None:
+            crash_here("before_commit")
+            if not self.source.commit(dict(offsets)):
+                self.tell("commit_refused", partitions=len(offsets))
+            crash_here("after_commit")
+            self.telemetry.exporter.set("snapshot_last_success_timestamp_seconds", self.keeper.last_success)
+
+    def _look(self) -> None:
+        """Looks whether anything moves that should, and ends the warming where it is read up to."""
+        self.watch.look(self.source, self.outbox)
+        if self._warm_at and all(self.watch.position.get(p, 0) >= offset for p, offset in self._warm_at.items()):
+            self._warm_at = {}
+            side = self._side
+            if side is not None:
+                self.judging.give(lambda: setattr(side.pipeline, "warming", False))
+        self.status.warming = bool(self._warm_at)
+        self.telemetry.exporter.set("warming", self.status.warming)
+
+    def _drain(self) -> None:
+        """What is read is judged, told and saved; at most `DRAIN_S`."""
+        end = clock.monotonic() + DRAIN_S
+        try:
+            self._save_now(DRAIN_S * 0.6)
+            self.judging.stop(max(end - clock.monotonic(), 0.1))
+        finally:
+            self.outbox.flush(max(end - clock.monotonic(), 0.1) / 2)
+            self.outbox.close(max(end - clock.monotonic(), 0.1))
+            self.keeper.close(max(end - clock.monotonic(), 0.1))
+            self._commit()
+            self._side = None  # the source tells of what is taken from it when it is closed; all that is saved
+            self.source.close()
+
+    def _reload(self) -> None:
+        """Takes over what may change while the stream runs: detection and partners."""
+        new, self.reloading = self.reloading, None
+        fixed = [name for name in FIXED if getattr(new, name) != getattr(self.config, name)]
+        self.config = replace(self.config, detection=new.detection, partners=new.partners)
+        side = self._side
+        if side is not None:
+            side.resolver.declare(declared(self.config))
+            changed = rules(self.config)
+            detector = {"version": __version__, "config": self.config.digest}
+            self.judging.give(lambda: side.pipeline.change(changed, detector))
+        self.tell("reloaded", config=self.config.digest, needs_restart=fixed)
+
+    # the judging thread
+
+    def _judge(self, released: Released, side: _Side) -> None:
+        started = clock.monotonic()
+        batch = released.batch
+        batch.flags |= released.late * np.uint8(LATE)
+        side.pipeline.take(replace(batch, time_us=released.moment_us))
+        side.intake.coverage.count_objects(batch)
+        crash_here("after_judging")
+        self._publish(side.pipeline)
+        self._last_s = clock.monotonic()
+        self.telemetry.exporter.observe("batch_duration_seconds", self._last_s - started)
+        self.telemetry.renew(side.pipeline, side.intake.coverage, side.intake.format)
+
+    def _note(self, incident: Incident, story: Story) -> None:
+        self._news.append((incident, story))
+
+    def _publish(self, pipeline: Pipeline) -> None:
+        """Makes what is new durable and tells of it; an incident is never only in memory once rows behind it are
+        saved."""
+        if not self._news:
+            return
+        news, self._news = self._news, []
+        self.outbox.put([(i.incident, i.revision, json_line(i)) for i, _ in news])
+        crash_here("after_outbox")
+        for incident, story in news:
+            new = incident.revision == 1 and not self.cases.holds(incident.incident)
+            self.cases.write(story, pipeline.book, clock.wall().isoformat())
+            self.telemetry.tell(incident, story, new)
+            facts = {name: getattr(incident, name) for name in ("incident", "revision", "state", "pattern", "severity")}
+            self.tell("incident", **facts, new=new)
+
+    def _copy(self, side: _Side, reading: Saved, offsets: dict[Partition, int], order: tuple[int, int]) -> None:
+        judging = side.pipeline.save()
+        known = learnt.of(side.pipeline, judging)
+        undelivered = self.outbox.undelivered()
+        crash_here("after_copy")
+        parts = [("reading", reading), ("judging", judging)]
+        self.keeper.write(self.snapshot_name, order, parts, offsets, undelivered, known)

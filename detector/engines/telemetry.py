@@ -1,0 +1,164 @@
+"""What a stream tells of itself: its counters and gauges, kept by the threads that do the work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from detector import clock
+from detector.engines.coverage import Coverage
+from detector.incidents.incident import Incident
+from detector.incidents.story import Story
+from detector.pipeline import Pipeline
+from detector.state.layout import COUNTER
+
+ACTIVE_S = 600.0  # contract.md: an open incident is active while its newest evidence is younger than ten minutes
+EVERY_S = 1.0  # gauges are renewed; a scrape is rarely more frequent than every five seconds
+
+
+class Exporter(Protocol):
+    """What is used of `sinks.prometheus`."""
+
+    def inc(self, name: str, by: float = 1, **labels: str) -> None:
+        """Adds to a counter."""
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Sets a gauge."""
+
+    def observe(self, name: str, value: float) -> None:
+        """Adds to a histogram."""
+
+    def replace(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
+        """Sets a whole gauge, by label values."""
+
+    def reach(self, name: str, total: float) -> None:
+        """Lifts a counter to a total kept elsewhere."""
+
+
+def _silent(event: str, **facts: Any) -> None: ...
+
+
+@dataclass
+class _Told:
+    """What was last told of one open incident."""
+
+    incident: Incident
+    counted: int = 0  # records exposed that are in the counter
+    last_us: int = 0
+    moved_s: float = 0.0  # monotonic time at which its evidence last grew
+
+
+@dataclass
+class Telemetry:
+    """Metrics of one process.
+
+    Args:
+        exporter: where they go.
+        say: writes an event to the log.
+    """
+
+    exporter: Exporter
+    say: Callable[..., None] = _silent
+    _before: Coverage = field(default_factory=Coverage)
+    _open: dict[str, _Told] = field(default_factory=dict)
+    _counters: Counter[str] = field(default_factory=Counter)
+    _renewed_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.exporter.set("config_last_reload_successful", 1)
+
+    def tell(self, incident: Incident, story: Story, new: bool) -> None:
+        """An incident was raised, grew or ended; ``new``: nobody has been told of it before."""
+        told = self._open.get(incident.incident)
+        counted = told.counted if told else 0 if new else incident.records_exposed.low
+        if new:
+            self.exporter.inc("incidents_total", pattern=incident.pattern, severity=incident.severity)
+            self.exporter.observe("alert_delay_seconds", max(story.raised_us - story.first_us, 0) / 1e6)
+        grown = incident.records_exposed.low - counted
+        if grown > 0:
+            data_class = incident.data_classes[0] if incident.data_classes else "none"
+            self.exporter.inc("records_exposed_total", grown, pattern=incident.pattern, data_class=data_class)
+            counted += grown
+        if incident.state == "closed":
+            self._open.pop(incident.incident, None)
+        else:
+            self._open[incident.incident] = _Told(incident, counted, story.last_us, clock.monotonic())
+        self._renew_incidents(story.last_us)
+
+    def delivered(self, outcome: Any) -> None:
+        """What became of one attempt of a sink (`sinks.courier.Outcome`); called on the sink's thread."""
+        metric = {"failed": "sink_failures_total", "refused": "sink_refused_total"}
+        self.exporter.inc(metric.get(outcome.what, "sink_deliveries_total"), sink=outcome.sink)
+        if outcome.what != "delivered":
+            self.say(f"delivery_{outcome.what}", sink=outcome.sink, incident=outcome.incident, reason=outcome.reason)
+
+    def renew(self, pipeline: Pipeline, coverage: Coverage, format_name: str) -> None:
+        """Brings gauges and counters up to date, at most every `EVERY_S`; called by the judging thread."""
+        now = clock.monotonic()
+        if now - self._renewed_s < EVERY_S:
+            return
+        self._renewed_s = now
+        self._renew_reading(coverage, format_name)
+        self._renew_state(pipeline)
+        for story in pipeline.open_stories():
+            told = self._open.get(story.identity)
+            if told and story.last_us > told.last_us:
+                told.last_us, told.moved_s = story.last_us, now
+        self._renew_incidents(pipeline.last_us)
+
+    def _renew_reading(self, coverage: Coverage, format_name: str) -> None:
+        before = self._before
+        if format_name:
+            self.exporter.inc("requests_total", coverage.parsed - before.parsed, format=format_name)
+        for reason, count in list(coverage.rejected.items()):
+            self.exporter.inc("requests_rejected_total", count - before.rejected.get(reason, 0), reason=reason)
+        self.exporter.inc("requests_late_total", coverage.late - before.late)
+        self.exporter.inc("requests_future_total", coverage.future - before.future)
+        requests = max(coverage.requests, 1)
+        self.exporter.set("object_known_ratio", coverage.with_object / requests)
+        for kind, count in list(coverage.by_kind.items()):
+            if kind != "none":
+                self.exporter.set("identity_known_ratio", count / requests, kind=kind)
+        self._before = Coverage(
+            parsed=coverage.parsed, rejected=dict(coverage.rejected), late=coverage.late, future=coverage.future
+        )
+
+    def _renew_state(self, pipeline: Pipeline) -> None:
+        counters = pipeline.state.counters
+        self.exporter.set("clients_tracked", int(counters[COUNTER["clients"]]))
+        for name, metric, labels in (
+            ("clients_evicted", "clients_evicted_total", {"reason": "full"}),
+            ("strayed", "clients_on_several_partitions_total", {}),
+        ):
+            value = int(counters[COUNTER[name]])
+            self.exporter.inc(metric, max(value - self._counters[name], 0), **labels)
+            self._counters[name] = value
+        self.exporter.set("state_bytes", pipeline.state.nbytes)
+        if pipeline.last_us > 0:
+            self.exporter.set("last_request_timestamp_seconds", pipeline.last_us / 1e6)
+            self.exporter.set("event_lag_seconds", max(clock.wall().timestamp() - pipeline.last_us / 1e6, 0.0))
+
+    def _renew_incidents(self, log_now_us: int) -> None:
+        now = clock.monotonic()
+        opened: Counter[tuple[str, ...]] = Counter()
+        active: Counter[tuple[str, ...]] = Counter()
+        exposed: Counter[tuple[str, ...]] = Counter()
+        for told in self._open.values():
+            incident = told.incident
+            key = incident.pattern, incident.severity
+            opened[key] += 1
+            active[key] += log_now_us - told.last_us < ACTIVE_S * 1e6 and now - told.moved_s < ACTIVE_S
+            exposed[incident.pattern,] += incident.records_exposed.estimate
+        self.exporter.replace("incidents_open", opened)
+        self.exporter.replace("incidents_active", active)
+        self.exporter.replace("records_exposed_estimate", exposed)
+
+    def restart(self, pipeline: Pipeline, incidents: list[tuple[Incident, Story]]) -> None:
+        """The state is another one now: what it holds open was told by whoever held it before."""
+        self._open = {}
+        for incident, story in incidents:
+            self.tell(incident, story, new=False)
+        for name in ("clients_evicted", "strayed"):
+            self._counters[name] = int(pipeline.state.counters[COUNTER[name]])

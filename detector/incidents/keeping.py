@@ -1,0 +1,233 @@
+"""Stories as arrays: what a snapshot and the learnt part keep of them, and stories made of it again.
+
+Every list is told by the names of its fields, so that a version that knows more of them reads what is there and takes
+the rest for zero. Columns of all stories are made in one go: judging waits for the copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.detectors.signal import Finding, Signal
+from detector.errors import SnapshotDamaged
+from detector.incidents.recent import READS
+from detector.incidents.story import Member, Story
+from detector.incidents.sweep_story import NOWHERE, SweepStory
+from detector.incidents.trail import POINT, POSITION, SAMPLE
+from detector.packing import Arrays, adopted, joined, parted
+from detector.records.batch import NAME_BYTES
+
+_PLAIN: tuple[tuple[str, str], ...] = (
+    ("number", "i8"),
+    ("identity", "S32"),
+    ("pattern", "S16"),
+    ("route", "u4"),
+    ("client", "u8"),
+    ("raised_us", "i8"),
+    ("first_us", "i8"),
+    ("last_us", "i8"),
+    ("nats", "f8"),
+    ("threshold", "f8"),
+    ("requests", "i8"),
+    ("bytes_out", "i8"),
+    ("at_alert", "i8"),
+    ("closed", "?"),
+    ("revision", "i8"),
+    ("reads", "i8"),
+    ("told", "i8"),
+    ("warming", "?"),
+    ("resume_us", "i8"),
+    ("over_us", "i8"),
+)
+STORY = np.dtype(
+    [
+        *_PLAIN,
+        ("merged_into", "S32"),
+        ("sweep", "?"),
+        ("unseen", "i8"),
+        ("stride", "i8"),
+        ("numbered", "i8"),
+        ("trail_reads", "i8"),
+    ]
+)
+FINDING = np.dtype([("name", "S64"), ("value", "f8"), ("expected", "f8"), ("weight", "f8"), ("whole", "u1")])
+MEMBER = np.dtype([("client", "u8"), ("name", f"S{NAME_BYTES}"), ("kind", "u1"), ("reads", "i8")])
+WORKER = np.dtype(
+    [("client", "u8"), ("name", f"S{NAME_BYTES}"), ("kind", "u1"), ("hits", "i8"), ("proven", "?"), ("named", "?")]
+)
+COUNT = np.dtype([("key", "u8"), ("count", "i8")])
+
+NOTHING: npt.NDArray[Any] = np.zeros(0, READS)
+
+_WORD = (1 << 64) - 1  # minutes before 1970 are negative, all other keys are hashes
+
+_COUNTERS: dict[str, Callable[[Story], Mapping[int, int]]] = {
+    "routes": lambda s: s.routes,
+    "minutes": lambda s: s.trail.minutes,
+    "hours": lambda s: s.trail.hours,
+    "agents": lambda s: s.trail.agents,
+    "networks": lambda s: s.trail.networks,
+    "fresh": lambda s: s.fresh if isinstance(s, SweepStory) else {},
+}
+
+
+def save(stories: Sequence[Story]) -> dict[str, npt.NDArray[Any]]:
+    """All about stories; what they still hold in portions is counted in first."""
+    for story in stories:
+        story.settled()
+    arrays = {"stories": np.array([_row(s) for s in stories], STORY)}
+    arrays |= _listed("findings", [[_finding(f) for f in s.evidence.values()] for s in stories], FINDING)
+    arrays |= _listed("members", [_members(s) for s in stories], MEMBER)
+    arrays |= _listed("workers", [_workers(s) for s in stories], WORKER)
+    for name, counts in _COUNTERS.items():
+        arrays |= _counted(name, [counts(s) for s in stories])
+    arrays |= joined("points", [s.trail.points for s in stories], POINT)
+    arrays |= joined("positions", [s.trail.positions for s in stories], POSITION)
+    arrays |= joined("samples", [s.trail.samples for s in stories], SAMPLE)
+    exposed = [s.exposure.save() for s in stories]
+    for place, (name, dtype) in enumerate((("objects", "u8"), ("objects_new", "u8"), ("registers", "u1"))):
+        arrays |= joined(name, [parts[place] for parts in exposed], dtype)
+    sweeps = [s if isinstance(s, SweepStory) else None for s in stories]
+    arrays |= joined("absorbed", [np.array(sorted(s.absorbed) if s else [], np.uint64) for s in sweeps], "u8")
+    arrays |= joined("undecided", [s.waiting() if s else NOTHING for s in sweeps], READS)
+    arrays |= joined("owed", [s.owed if s else NOWHERE for s in sweeps], "i8")
+    return arrays
+
+
+def load(arrays: Arrays) -> list[Story]:
+    """The stories that `save` kept.
+
+    Raises:
+        SnapshotDamaged: the columns do not fit one another.
+    """
+    try:
+        rows = adopted(arrays["stories"], STORY)
+        stories = [_story(row) for row in rows]
+        _load_lists(stories, arrays)
+        _load_trails(stories, arrays)
+        _load_sweeps(stories, arrays)
+    except (KeyError, UnicodeDecodeError) as error:
+        raise SnapshotDamaged(f"snapshot: its incidents cannot be read ({type(error).__name__})") from error
+    return stories
+
+
+def _row(story: Story) -> tuple[Any, ...]:
+    plain = [getattr(story, name) for name, _ in _PLAIN]
+    trail = story.trail
+    rest = (isinstance(story, SweepStory), story.exposure.unseen, trail.stride, trail.numbered, trail.reads)
+    return (*plain, (story.merged_into or ""), *rest)
+
+
+def _story(row: Any) -> Story:
+    pattern, route, client = _text(row["pattern"]), int(row["route"]), int(row["client"])
+    threshold = float(row["threshold"])
+    signal = Signal(pattern, route, client, int(row["raised_us"]), float(row["nats"]), threshold, [])
+    kind = SweepStory if row["sweep"] else Story
+    story = kind(int(row["number"]), _text(row["identity"]), signal)
+    for name, code in _PLAIN:
+        if not code.startswith("S"):
+            setattr(story, name, row[name].item())
+    story.merged_into = _text(row["merged_into"]) or None
+    story.exposure.unseen = int(row["unseen"])
+    trail = story.trail
+    trail.stride, trail.numbered, trail.reads = (
+        max(int(row["stride"]), 1),
+        int(row["numbered"]),
+        int(row["trail_reads"]),
+    )
+    return story
+
+
+def _finding(finding: Finding) -> tuple[Any, ...]:
+    numbers = (finding.value, finding.expected, finding.weight)
+    return (finding.name, *numbers, sum(1 << place for place, n in enumerate(numbers) if isinstance(n, int)))
+
+
+def _found(row: Any) -> Finding:
+    numbers = (float(row["value"]), float(row["expected"]), float(row["weight"]))
+    whole = int(row["whole"])
+    return Finding(_text(row["name"]), *(int(n) if whole >> place & 1 else n for place, n in enumerate(numbers)))
+
+
+def _members(story: Story) -> list[tuple[Any, ...]]:
+    """A sweep decides anew whom it names whenever it is told, from its workers."""
+    if isinstance(story, SweepStory):
+        return []
+    return [(client, m.name, m.kind, m.reads) for client, m in story.members.items()]
+
+
+def _workers(story: Story) -> list[tuple[Any, ...]]:
+    if not isinstance(story, SweepStory):
+        return []
+    return [
+        (client, *story.names[client], hits, client in story.proven, client in story.members)
+        for client, hits in story.hits.items()
+    ]
+
+
+def _listed(name: str, lists: list[list[tuple[Any, ...]]], dtype: np.dtype[Any]) -> dict[str, npt.NDArray[Any]]:
+    ends = np.cumsum([len(part) for part in lists], dtype=np.int64)
+    return {name: np.array(list(chain.from_iterable(lists)), dtype), f"{name}.ends": ends}
+
+
+def _counted(name: str, counters: list[Mapping[int, int]]) -> dict[str, npt.NDArray[Any]]:
+    ends = np.cumsum([len(counter) for counter in counters], dtype=np.int64)
+    rows = np.empty(int(ends[-1]) if len(ends) else 0, COUNT)
+    keys = (
+        (key & _WORD for key in chain.from_iterable(counters)) if name == "minutes" else chain.from_iterable(counters)
+    )
+    rows["key"] = np.fromiter(keys, np.uint64, len(rows))
+    rows["count"] = np.fromiter(chain.from_iterable(c.values() for c in counters), np.int64, len(rows))
+    return {name: rows, f"{name}.ends": ends}
+
+
+def _load_lists(stories: list[Story], arrays: Arrays) -> None:
+    n = len(stories)
+    for story, found, members in zip(stories, parted("findings", arrays, n), parted("members", arrays, n), strict=True):
+        story.evidence = {f.name: f for f in map(_found, adopted(found, FINDING))}
+        for row in adopted(members, MEMBER):
+            story.members[int(row["client"])] = Member(_text(row["name"]), int(row["kind"]), int(row["reads"]))
+
+
+def _load_trails(stories: list[Story], arrays: Arrays) -> None:
+    n = len(stories)
+    for name, counts in _COUNTERS.items():
+        for story, part in zip(stories, parted(name, arrays, n), strict=True):
+            if len(part):
+                kept: Any = counts(story)
+                keys = part["key"].astype(np.int64) if name == "minutes" else part["key"]
+                kept.update(dict(zip(keys.tolist(), part["count"].tolist(), strict=True)))
+    for name, dtype in (("points", POINT), ("positions", POSITION), ("samples", SAMPLE)):
+        for story, part in zip(stories, parted(name, arrays, n), strict=True):
+            setattr(story.trail, name, adopted(part, dtype).copy())
+    names = ("objects", "objects_new", "registers")
+    exposed = (parted(name, arrays, n) for name in names)
+    for story, objects, new, registers in zip(stories, *exposed, strict=True):
+        story.exposure.load(objects, new, registers)
+
+
+def _load_sweeps(stories: list[Story], arrays: Arrays) -> None:
+    n = len(stories)
+    columns = (parted(name, arrays, n) for name in ("workers", "absorbed", "undecided", "owed"))
+    for story, workers, absorbed, undecided, owed in zip(stories, *columns, strict=True):
+        if not isinstance(story, SweepStory):
+            continue
+        story.absorbed = set(absorbed.tolist())
+        story.undecided = [adopted(undecided, READS).copy()] if len(undecided) else []
+        story.owed = owed.astype(np.int64)
+        for row in adopted(workers, WORKER):
+            client, named = int(row["client"]), (_text(row["name"]), int(row["kind"]))
+            story.hits[client], story.names[client] = int(row["hits"]), named
+            if row["proven"]:
+                story.proven.add(client)
+            if row["named"]:
+                story.members[client] = Member(*named, int(row["hits"]))
+
+
+def _text(text: bytes) -> str:
+    return text.decode("ascii")
