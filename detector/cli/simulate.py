@@ -15,7 +15,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def simulate(
     ctx: typer.Context,
-    pattern: Annotated[str, typer.Argument(help="P1, P2, P3 or P4 of the catalogue, or quiet: nobody attacks.")],
+    pattern: Annotated[str, typer.Argument(help="P1 to P13 of the catalogue, or quiet: nobody attacks.")],
     *,
     out: Annotated[Path, typer.Option(metavar="LOG", help="The log to write; .gz compresses it.")],
     truth: Annotated[Path, typer.Option(metavar="FILE", help="Where to write what really happened (JSON).")],
@@ -26,9 +26,15 @@ def simulate(
     clients: Annotated[int, typer.Option(help="Ordinary visitors to draw from.")] = 6000,
     zipf: Annotated[float, typer.Option(help="Exponent of the records' popularity.")] = 1.0,
     ids: Annotated[int, typer.Option(help="Records in each catalogue, numbered from 1.")] = 100_000,
-    form: Annotated[str, typer.Option(help="How the attacker hides; so far only: plain.")] = "plain",
+    form: Annotated[str, typer.Option(help="How the attacker hides: plain, or e1 to e7.")] = "plain",
     plain: Annotated[bool, typer.Option("--plain", help="The same as --form plain.")] = False,
-    identities: Annotated[int | None, typer.Option(help="The attacker's clients [pattern's own].")] = None,
+    variant: Annotated[str, typer.Option(help="Which variant of the pattern [its first].")] = "",
+    confusers: Annotated[
+        str, typer.Option(metavar="N1,N2", help="Lookalikes to add: names of N1 to N15, or all.")
+    ] = "",
+    people: Annotated[int | None, typer.Option(help="Places for people in a streamed log [760 x rate].")] = None,
+    ramp: Annotated[str, typer.Option(help="How long e5 takes to its full rate.")] = "14d",
+    identities: Annotated[int | None, typer.Option(help="The attacker's clients; 0: a new one a turn.")] = None,
     attack_rate: Annotated[float | None, typer.Option(help="Its requests a second [pattern's own].")] = None,
     attack_start: Annotated[str | None, typer.Option(help="Into the log: 30m [a third of it].")] = None,
     attack_duration: Annotated[str | None, typer.Option(help="Its length [pattern's own].")] = None,
@@ -51,6 +57,10 @@ def simulate(
             "zipf": zipf,
             "ids": ids,
             "form": form,
+            "variant": variant,
+            "confusers": _names(confusers),
+            "people": people,
+            "ramp_days": _seconds(ramp, "--ramp") / 86_400,
             "identities": identities,
             "attack_rate": attack_rate,
             "attack_start_seconds": None if attack_start is None else _seconds(attack_start, "--attack-start"),
@@ -89,20 +99,28 @@ def _write(pattern: str, out: Path, truth: Path, options: dict[str, Any]) -> int
     made = make(pattern, Options(**options))
     try:
         made.write(out)
-        made.truth.write(truth)
+        known = made.truth
+        known.write(truth)
     except OSError as error:
         raise UsageError(f"cannot write {error.filename}: {error.strerror}") from error
-    attack = made.truth.attack
+    attack = known.attack
     typer.echo(
-        f"{printable(str(out))}: {len(made.traffic):,} requests, {len(made.truth.ordinary):,} ordinary clients"
+        f"{printable(str(out))}: {made.requests:,} requests, {len(known.ordinary):,} ordinary clients"
         + (
             "; nobody attacks"
             if attack is None
-            else f"; {made.truth.pattern}: {len(attack.second):,} requests by {len(attack.clients):,} "
+            else f"; {known.pattern}: {len(attack.second):,} requests by {len(attack.clients):,} "
             f"client{'s' * (len(attack.clients) != 1)} on {attack.route}, {attack.records:,} records taken"
         )
     )
     return 0
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """The confusers of ``N1,N2`` or ``all``."""
+    if text.lower() == "all":
+        return tuple(f"N{number}" for number in range(1, 16))
+    return tuple(name.strip().upper() for name in text.split(",") if name.strip())
 
 
 def _seconds(text: str, option: str) -> float:

@@ -274,20 +274,23 @@ class Intake:
         held = {self.source.partitions.index(partition) for partition in self.source.assignment}
         return min((lane.quiet_s for origin, lane in self._lanes.items() if origin in held), default=0.0)
 
-    def save(self) -> Saved:
-        """Positions, clocks and the rows read and not yet judged."""
+    def save(self, only: set[int] | None = None) -> Saved:
+        """Positions, clocks and the rows read and not yet judged; ``only`` of these partitions, by number."""
         arrays: dict[str, npt.NDArray[Any]] = {}
         lanes = {}
         for origin, lane in self._lanes.items():
-            lanes[str(origin)], found = lane.pending.save()
-            arrays |= under(f"lane-{origin}", found)
-        merger, found = self._merger.save()
+            if only is None or origin in only:
+                lanes[str(origin)], found = lane.pending.save()
+                arrays |= under(f"lane-{origin}", found)
+        merger, found = self._merger.save(only)
+        position = self.source.position().items()
+        known = {(topic, n) for i, (topic, n) in enumerate(self.source.partitions) if only is None or i in only}
         meta = {
             "format": self.format,
             "envelope": self.envelope,
             "released_us": self.released_us,
             "partitions": [list(partition) for partition in self.source.partitions],
-            "position": [[*partition, offset] for partition, offset in sorted(self.source.position().items())],
+            "position": [[*partition, offset] for partition, offset in sorted(position) if partition in known],
             "remembered": self.source.remember(),
             "lanes": lanes,
             "merger": merger,
@@ -313,6 +316,7 @@ class Intake:
         if str(old) in meta["lanes"]:
             own = within(f"lane-{old}", arrays)
             self._lanes[origin] = Lane(Pending.load(self._lateness_us, meta["lanes"][str(old)], own, origin))
+        self.source.recall(meta["remembered"])
         others = Merger.load(meta["merger"], within("merger", arrays), 1)
         self._merger.add(others.parts_of(old, origin))
         return int(next(offset for topic, number, offset in meta["position"] if (topic, number) == partition))

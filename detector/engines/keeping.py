@@ -49,11 +49,13 @@ class Restored:
     """A snapshot read back.
 
     Attributes:
+        name: under which it was kept.
         order: group generation and sequence number, for those to come.
         reading, judging: the two sides.
         undelivered: incidents (JSON lines) no sink had confirmed.
     """
 
+    name: str
     order: tuple[int, int]
     reading: Saved
     judging: Saved
@@ -161,13 +163,13 @@ class Keeper:
         """
         for order, data in self.store.newest(name):
             try:
-                found = self._restored(order, data)
+                found = self._restored(name, order, data)
             except SnapshotError as error:
                 self.warn("snapshot_unusable", name=name, generation=order[0], sequence=order[1], reason=str(error))
                 continue
             yield found
 
-    def _restored(self, order: tuple[int, int], data: bytes) -> Restored:
+    def _restored(self, name: str, order: tuple[int, int], data: bytes) -> Restored:
         meta, arrays = unpack(data)
         if meta.get("layout") != LAYOUT:
             raise SnapshotVersion(f"its layout is {meta.get('layout')}, this version ({__version__}) reads {LAYOUT}")
@@ -175,10 +177,10 @@ class Keeper:
             raise SnapshotVersion("it was made with another key, ladder or table size than the configuration says")
         sides: dict[str, dict[str, npt.NDArray[Any]]] = {"reading": {}, "judging": {}}
         for key, array in arrays.items():
-            side, _, name = key.partition(":")
-            sides[side][name] = array
+            side, _, own = key.partition(":")
+            sides[side][own] = array
         reading, judging = (Saved(meta["sides"][side], sides[side]) for side in ("reading", "judging"))
-        return Restored(order, reading, judging, list(meta["undelivered"]))
+        return Restored(name, order, reading, judging, list(meta["undelivered"]))
 
     def learnt(self) -> Iterator[Saved]:
         """The learnt parts that can be read, newest first."""

@@ -206,9 +206,10 @@ class Merger:
             part.batch.origin[:] = renumbered
         return own
 
-    def save(self) -> Saved:
-        """The rows that have not left, as arrays (copies), and how many each part has."""
-        parts = [part for origin in sorted(self._parts) for part in self._parts[origin]]
+    def save(self, only: set[int] | None = None) -> Saved:
+        """The rows that have not left, as arrays (copies), and how many each part has; ``only`` of these files."""
+        wanted = sorted(self._parts if only is None else self._parts.keys() & only)
+        parts = [part for origin in wanted for part in self._parts[origin]]
         batch, moments = _left(parts)
         return {"sizes": [len(part) for part in parts]}, moments._asdict() | _named("rows.", batch)
 

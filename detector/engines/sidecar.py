@@ -34,6 +34,7 @@ from detector.incidents.story import Story
 from detector.packing import Saved
 from detector.pipeline import Pipeline
 from detector.records.batch import LATE
+from detector.records.resolve import Resolver
 from detector.sinks.jsonl import json_line
 
 POLL_S = 0.2
@@ -44,12 +45,12 @@ RESTART_US = 1_000_000
 
 
 @dataclass
-class _Side:
+class Side:
     """What is made anew whenever a state is taken up: reading and judging of one life of the stream."""
 
     intake: Intake
     pipeline: Pipeline
-    resolver: Any
+    resolver: Resolver
 
 
 @dataclass
@@ -78,7 +79,7 @@ class Sidecar:
 
     def __post_init__(self) -> None:
         self.snapshot_name = WINDOW
-        self._side: _Side | None = None
+        self._side: Side | None = None
         self._order = (0, 0)
         self._news: list[tuple[Incident, Story]] = []
         self._snapshot_due_s = 0.0
@@ -142,7 +143,7 @@ class Sidecar:
             self._checkpoint()
         self._look()
 
-    def _give(self, released: Released, side: _Side) -> None:
+    def _give(self, released: Released, side: Side) -> None:
         self.judging.give(lambda: self._judge(released, side))
 
     def begin(self) -> None:
@@ -202,7 +203,7 @@ class Sidecar:
         known = [(json.loads(line), line) for line in restored.undelivered]
         self.outbox.put([(str(told["incident"]), int(told["revision"]), line) for told, line in known])
 
-    def _go_on(self, side: _Side, offsets: dict[Partition, int]) -> None:
+    def _go_on(self, side: Side, offsets: dict[Partition, int]) -> None:
         held = set(self.source.assignment)
         for partition, offset in offsets.items():
             if partition in held:
@@ -224,13 +225,17 @@ class Sidecar:
         side, known = self._with_learnt()
         offsets = self.source.rewind(LONGEST_WINDOW_US + self._lateness_us() + RESTART_US)
         again = sum(max(committed[p] - offset, 0) for p, offset in offsets.items() if p in committed)
-        self.telemetry.exporter.inc("records_reread_total", again, why="rewind")
         self._warm_at = {p: offset for p, offset in committed.items() if offset > offsets.get(p, offset)}
-        self.tell("rewound", records=again, learnt=known)
+        self._say_rewound(again, known)
         side.pipeline.warming = bool(self._warm_at)
         self._go_on(side, offsets)
 
-    def _with_learnt(self) -> tuple[_Side, bool]:
+    def _say_rewound(self, records: int, known: bool) -> None:
+        if records:  # else the group has offsets and nothing was read
+            self.telemetry.exporter.inc("records_reread_total", records, why="rewind")
+            self.tell("rewound", records=records, learnt=known)
+
+    def _with_learnt(self) -> tuple[Side, bool]:
         """A new state on top of what was learnt, and whether there was any."""
         side = self._new_side()
         for known in self.keeper.learnt():
@@ -243,15 +248,19 @@ class Sidecar:
             return side, True
         return side, False
 
-    def _new_side(self) -> _Side:
-        resolver, routes = make_resolver(self.config)
-        detector = {"version": __version__, "config": self.config.digest}
-        pipeline = Pipeline(rules(self.config), sizes(self.config), routes, on_news=self._note, detector=detector)
+    def _new_side(self) -> Side:
+        pipeline, resolver = self._new_pipeline()
         said = self.config.source
         keyed = said.kafka is not None and said.kafka.sharing == "spread"
         intake = Intake(self.source, resolver, self._lateness_us(), said.format, said.envelope, keyed)
         self._coverage = intake.coverage
-        return _Side(intake, pipeline, resolver)
+        return Side(intake, pipeline, resolver)
+
+    def _new_pipeline(self) -> tuple[Pipeline, Resolver]:
+        resolver, routes = make_resolver(self.config)
+        detector = {"version": __version__, "config": self.config.digest}
+        pipeline = Pipeline(rules(self.config), sizes(self.config), routes, on_news=self._note, detector=detector)
+        return pipeline, resolver
 
     def _lateness_us(self) -> int:
         said = self.config.detection.lateness_seconds
@@ -269,7 +278,7 @@ class Sidecar:
         self._saved_at = dict(offsets)
         self._ask_snapshot(side, offsets)
 
-    def _ask_snapshot(self, side: _Side, offsets: dict[Partition, int]) -> None:
+    def _ask_snapshot(self, side: Side, offsets: dict[Partition, int]) -> None:
         reading = side.intake.save()
         self._order = (max(self._order[0], self.source.generation), self._order[1] + 1)
         order = self._order
@@ -283,15 +292,17 @@ class Sidecar:
         if side is None or not side.intake.is_settled:
             return
         end = clock.monotonic() + timeout_s
-        while self.keeper.is_busy and clock.monotonic() < end:
-            clock.sleep(POLL_S / 10)
+        self._wait_for_writer(end)
         offsets = self.source.position()
         if not self.keeper.is_busy and offsets != self._saved_at:
             self._saved_at = dict(offsets)
             self._ask_snapshot(side, offsets)
-        while self.keeper.is_busy and clock.monotonic() < end:
-            clock.sleep(POLL_S / 10)
+        self._wait_for_writer(end)
         self._commit()
+
+    def _wait_for_writer(self, end_s: float) -> None:
+        while self.keeper.is_busy and clock.monotonic() < end_s:
+            clock.sleep(POLL_S / 10)
 
     def _commit(self) -> None:
         while (offsets := self.keeper.committable()) is not None:
@@ -341,7 +352,7 @@ class Sidecar:
 
     # the judging thread
 
-    def _judge(self, released: Released, side: _Side) -> None:
+    def _judge(self, released: Released, side: Side) -> None:
         started = clock.monotonic()
         batch = released.batch
         batch.flags |= released.late * np.uint8(LATE)
@@ -371,7 +382,7 @@ class Sidecar:
             facts = {name: getattr(incident, name) for name in ("incident", "revision", "state", "pattern", "severity")}
             self.tell("incident", **facts, new=new)
 
-    def _copy(self, side: _Side, reading: Saved, offsets: dict[Partition, int], order: tuple[int, int]) -> None:
+    def _copy(self, side: Side, reading: Saved, offsets: dict[Partition, int], order: tuple[int, int]) -> None:
         judging = side.pipeline.save()
         known = learnt.of(side.pipeline, judging)
         undelivered = self.outbox.undelivered()

@@ -1,8 +1,9 @@
 """Partitions shared out over several members: each judges the clients of its own, and their memory goes with them.
 
-A member keeps one snapshot of all it holds, under a name of its own. Who is given a partition looks for the snapshot
-that has read it furthest, takes that partition's clients and rows out of it, and goes on from there; so nothing is
-judged by nobody, after a member has left as after it was killed. What spans clients (objects, blocks of ids, sweeps)
+A member keeps one snapshot of all it holds, under a name of its own, and leaves one of each partition that is taken
+from it. Who is given a partition looks for the snapshot that has read it furthest, takes that partition's clients and
+rows out of it, and goes on from there; so nothing is judged by nobody, after a member has left as after it was killed.
+What spans clients (objects, blocks of ids, sweeps)
 stays with each process and covers only its partitions: that is said by a metric and in the log.
 """
 
@@ -16,12 +17,10 @@ from hashlib import blake2b
 from detector import clock
 from detector.engines.intake import Partition
 from detector.engines.keeping import LONGEST_WINDOW_US, Restored
-from detector.engines.sidecar import DRAIN_S, RESTART_US, Sidecar
+from detector.engines.sidecar import DRAIN_S, RESTART_US, Side, Sidecar
 from detector.errors import SnapshotError
-from detector.packing import Saved
-from detector.pipeline import Pipeline
 
-PREFIX = "member-"
+MEMBER, PART = "member-", "part-"
 
 
 class SpreadSidecar(Sidecar):
@@ -30,7 +29,7 @@ class SpreadSidecar(Sidecar):
     def __post_init__(self) -> None:
         super().__post_init__()
         whose = f"{socket.gethostname()} {self.config.state.folder}"
-        self.snapshot_name = PREFIX + blake2b(whose.encode(), digest_size=6).hexdigest()
+        self.snapshot_name = MEMBER + blake2b(whose.encode(), digest_size=6).hexdigest()
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
         """These are read from now on: each from where the snapshot that knows it best has got to."""
@@ -45,26 +44,39 @@ class SpreadSidecar(Sidecar):
         self.tell("assigned", partitions=len(partitions), held=share)
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
-        """Saved, committed, and let go."""
-        if partitions and self._side is not None:
-            self._save_now(DRAIN_S)
-            self._let_go(partitions)
+        """Each is left in a snapshot of its own, committed, and let go."""
+        side = self._side
+        if partitions and side is not None and side.intake.is_settled:
+            self._wait_for_writer(clock.monotonic() + DRAIN_S)
+            offsets = self.source.position()
+            self._order = (max(self._order[0], self.source.generation), self._order[1] + 1)
+            for partition in partitions:
+                self._leave(side, partition, offsets)
+            self._commit()
         self.tell("revoked", partitions=len(partitions))
+
+    def _leave(self, side: Side, partition: Partition, offsets: dict[Partition, int]) -> None:
+        origin = self.source.partitions.index(partition)
+        reading = side.intake.save({origin})
+        reading.meta["warm_at"] = []
+        side.intake.drop(origin)
+        judging = self.judging.ask(partial(side.pipeline.extract, origin))
+        parts = [("reading", reading), ("judging", judging)]
+        mine = {partition: offsets[partition]} if partition in offsets else {}
+        name, undelivered = part_name(partition), self.outbox.undelivered()
+        self.keeper.write(name, self._order, parts, mine, undelivered, None).result(DRAIN_S)
+        self._saved_at.pop(partition, None)
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """Let go without a word to the group: another member has them from an older snapshot."""
-        self._let_go(partitions)
-        self.tell("lost", partitions=len(partitions))
-
-    def _let_go(self, partitions: Sequence[Partition]) -> None:
         side = self._side
-        if side is None:
-            return
-        for partition in partitions:
+        for partition in partitions if side is not None else ():
+            assert side is not None
             origin = self.source.partitions.index(partition)
             side.intake.drop(origin)
             self.judging.ask(partial(side.pipeline.extract, origin))
             self._saved_at.pop(partition, None)
+        self.tell("lost", partitions=len(partitions))
 
     def _adopt(self, partitions: list[Partition]) -> None:
         if self._side is None:
@@ -82,8 +94,9 @@ class SpreadSidecar(Sidecar):
     def _best(self, partitions: list[Partition]) -> dict[Partition, Restored]:
         """For each partition the snapshot that has read it furthest."""
         found: dict[Partition, tuple[int, Restored]] = {}
+        wanted = {part_name(partition) for partition in partitions}
         for name in self.keeper.store.names():
-            if not name.startswith(PREFIX):
+            if not name.startswith(MEMBER) and name not in wanted:
                 continue
             restored = next(self.keeper.usable(name), None)
             if restored is None:
@@ -98,13 +111,16 @@ class SpreadSidecar(Sidecar):
         """Takes partitions out of a snapshot; returns those it turned out not to know."""
         side = self._side
         assert side is not None
-        other = self._new_side().pipeline
+        whole = restored.name.startswith(MEMBER)
+        other = self._new_pipeline()[0] if whole else None
         numbers = {(topic, number): n for n, (topic, number) in enumerate(restored.reading.meta["partitions"])}
         try:
-            self.judging.ask(partial(other.load, *restored.judging))
+            if other is not None:
+                self.judging.ask(partial(other.load, *restored.judging))
             for partition in partitions:
                 origin = self.source.partitions.index(partition)
-                self.judging.ask(partial(_move, other, numbers[partition], side.pipeline, origin))
+                given = other.extract(numbers[partition]) if other is not None else restored.judging
+                self.judging.ask(partial(side.pipeline.insert, given, origin))
                 offset = side.intake.adopt(restored.reading.meta, restored.reading.arrays, partition)
                 self.source.seek(partition, offset)
                 self._saved_at[partition] = offset
@@ -130,10 +146,9 @@ class SpreadSidecar(Sidecar):
                 again += max(committed[partition] - offsets[partition], 0)
                 if offsets[partition] < committed[partition]:
                     self._warm_at[partition] = committed[partition]
-        self.telemetry.exporter.inc("records_reread_total", again, why="rewind")
-        self.tell("rewound", records=again, learnt=False)
+        self._say_rewound(again, False)
 
 
-def _move(giver: Pipeline, number: int, taker: Pipeline, origin: int) -> None:
-    saved: Saved = giver.extract(number)
-    taker.insert(saved, origin)
+def part_name(partition: Partition) -> str:
+    """What the snapshot of a partition that was left is called; topics may be called what files may not."""
+    return f"{PART}{blake2b(partition[0].encode(), digest_size=6).hexdigest()}-{partition[1]}"

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 
 from detector.errors import UsageError
 
-FORMS = ("plain",)
+FORMS = ("plain", "e1", "e2", "e3", "e4", "e5", "e6", "e7")
+"""How the attacker hides: not at all, 50 % decoys, shuffled order, the crowd's hours, human gaps, a slow ramp, three
+endpoints, a browser's looks."""
 
 _START = datetime(2026, 3, 3, tzinfo=UTC)  # a Tuesday: no week-end, no holiday, no clock change near it
 
@@ -25,7 +27,14 @@ class Options:
         clients: ordinary visitors to draw sessions from; how many of them come depends on the rate.
         zipf: exponent of the records' popularity; catalogues measured lie between 0.8 and 1.2.
         ids: records in each catalogue (users, orders, items ...), numbered from 1.
-        form: how the attacker hides; only "plain" so far.
+        form: how the attacker hides, a name of FORMS.
+        variant: which variant of the pattern; empty = its first.
+        confusers: of N1 to N15, beside those that are always there.
+        people: places for ordinary people in the streamed world; None = 760 for each request a second.
+        cold: share of a person's reads off the beaten track, mean over people.
+        cold_rho: how much people differ in it, as the over-dispersion of a Beta distribution. With the rest of the
+            world the defaults make people's cold reads 0.15 on average, over-dispersion 0.14 (measured over 24 h).
+        ramp_days: how long e5 takes from a hundredth of its rate to all of it.
         identities: the attacker's identities; None = the pattern's own number.
         attack_rate: the attacker's requests a second; None = the pattern's own.
         attack_start_seconds: from the log's first moment; None = a third into the log.
@@ -42,6 +51,12 @@ class Options:
     zipf: float = 1.0
     ids: int = 100_000
     form: str = "plain"
+    variant: str = ""
+    confusers: tuple[str, ...] = ()
+    people: int | None = None
+    cold: float = 0.1
+    cold_rho: float = 0.22
+    ramp_days: float = 14.0
     identities: int | None = None
     attack_rate: float | None = None
     attack_start_seconds: float | None = None
@@ -63,7 +78,16 @@ class Options:
             ("zipf", 0 <= self.zipf <= 3, self.zipf, "0 to 3"),
             ("ids", 1000 <= self.ids <= 10**12, self.ids, "1,000 to 10^12"),
             ("form", self.form in FORMS, self.form, ", ".join(FORMS)),
-            ("identities", _positive(self.identities), self.identities, "1 or more"),
+            ("people", self.people is None or 100 <= self.people <= 10**9, self.people, "100 to 10^9"),
+            ("cold", 0 < self.cold < 1, self.cold, "between 0 and 1"),
+            ("cold rho", 0 < self.cold_rho < 1, self.cold_rho, "between 0 and 1"),
+            ("ramp days", 0 < self.ramp_days <= 366, self.ramp_days, "above 0, at most 366"),
+            (
+                "identities",
+                self.identities is None or self.identities >= 0,
+                self.identities,
+                "0 (a new one each turn) or more",
+            ),
             ("attack rate", _positive(self.attack_rate), self.attack_rate, "above 0"),
             ("attack start", self._inside(self.attack_start_seconds), self.attack_start_seconds, "inside the log"),
             ("attack length", _positive(self.attack_seconds), self.attack_seconds, "above 0"),
@@ -75,6 +99,11 @@ class Options:
 
     def _inside(self, seconds: float | None) -> bool:
         return seconds is None or 0 <= seconds < self.duration_seconds
+
+    @property
+    def streamed(self) -> bool:
+        """Whether only the streamed world can make this: an evasive form, a variant, a confuser, a chosen crowd."""
+        return bool(self.form != "plain" or self.variant or self.confusers or self.people or self.identities == 0)
 
     @property
     def start_us(self) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.simulate.site import FORMS, HOST, REFERERS, Form
+from detector.simulate.site import FORMS, HOST, REFERERS, TEXTS, Form
 from detector.simulate.traffic import Actors, Traffic
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -60,7 +60,7 @@ class Writer:
             pieces[:, 0] = heads[part.actor]
             pieces[:, 1] = _stamps(part)
             pieces[:, 2] = before[part.form]
-            pieces[:, 3] = _numbers(part.number)
+            pieces[:, 3] = self._ids(part)
             pieces[:, 4] = between[part.form]
             pieces[:, 5] = _numbers(part.page)
             pieces[:, 6] = after[part.form]
@@ -69,6 +69,15 @@ class Writer:
             pieces[:, 9] = referers[part.referer]
             pieces[:, 10] = agents[part.actor]
             yield "".join(pieces.ravel().tolist()).encode("ascii")
+
+    def _ids(self, part: Traffic) -> npt.NDArray[np.object_]:
+        """The number of each row as its form writes it: in decimal, but for e-mail addresses and tags."""
+        texts = _numbers(part.number)
+        for code, form in enumerate(self.forms):
+            if form.reads in TEXTS:
+                rows = np.flatnonzero(part.form == code)
+                texts[rows] = [TEXTS[form.reads](number) for number in part.number[rows].tolist()]
+        return texts
 
     def text(self, traffic: Traffic) -> bytes:
         """The whole log at once."""

@@ -35,7 +35,10 @@ class Attack:
         clients: the identities as the log names them, most requests first.
         second: int64 (n,), log stamps, seconds since 1970 UTC.
         client: int64 (n,), index into ``clients``.
-        record: int64 (n,), the id read (on a list route id * 100,000 + page), -1 where nothing was returned.
+        record: int64 (n,), the id read (on a list route id * 100,000 + page; where several routes are read, anything
+            that tells records apart), -1 where nothing was returned.
+        routes: templates of all that was read, where that is more than ``route``.
+        count: int64 (n,), how many records each ``record`` stands for (a page of many); None = one.
     """
 
     route: str
@@ -43,16 +46,22 @@ class Attack:
     second: Ints
     client: Ints
     record: Ints
+    routes: tuple[str, ...] = ()
+    count: Ints | None = None
 
     def records_by(self, second: int) -> int:
         """Distinct records returned by the end of that second (a whole second: stamps are no finer)."""
-        seen = self.record[: np.searchsorted(self.second, second, "right")]
-        return len(np.unique(seen[seen >= 0]))
+        return self._distinct(int(np.searchsorted(self.second, second, "right")))
 
     @property
     def records(self) -> int:
         """Distinct records returned in all."""
-        return len(np.unique(self.record[self.record >= 0]))
+        return self._distinct(len(self.record))
+
+    def _distinct(self, rows: int) -> int:
+        found, first = np.unique(self.record[:rows], return_index=True)
+        first = first[found >= 0]
+        return len(first) if self.count is None else int(self.count[first].sum())
 
 
 @dataclass(frozen=True)
@@ -177,7 +186,7 @@ def iso(second: float) -> str:
 def _attack_document(attack: Attack) -> dict[str, Any]:
     _, first = np.unique(attack.record, return_index=True)
     fresh = np.zeros(len(attack.record), np.int64)
-    fresh[first] = 1
+    fresh[first] = 1 if attack.count is None else attack.count[first]
     fresh[attack.record < 0] = 0
     gone = np.cumsum(fresh)
     shown = np.unique(np.linspace(0, len(gone) - 1, _CURVE_POINTS).astype(np.int64))
@@ -192,10 +201,12 @@ def _attack_document(attack: Attack) -> dict[str, Any]:
             [int(attack.second[i] - attack.second[0]), int(gone[i])] for i in shown.tolist()
         ],
         "record_ranges": _ranges(attack.record),
+        **({"routes": list(attack.routes)} if len(attack.routes) > 1 else {}),
         "columns": {
             "second": _pack(attack.second),
             "client": _pack(attack.client),
             "record": _pack(attack.record),
+            **({} if attack.count is None else {"count": _pack(attack.count)}),
         },
     }
 
@@ -206,7 +217,11 @@ def _parse_attack(document: dict[str, Any] | None) -> Attack | None:
     columns = [_unpack(document["columns"][name]) for name in ("second", "client", "record")]
     if len({len(column) for column in columns}) != 1 or len(columns[0]) == 0:
         raise ValueError("columns of different lengths, or empty")
-    return Attack(document["route"], list(document["clients"]), *columns)
+    many = document["columns"].get("count")
+    count = None if many is None else _unpack(many)
+    second, client, record = columns
+    routes = tuple(document.get("routes", ()))
+    return Attack(document["route"], list(document["clients"]), second, client, record, routes, count)
 
 
 def _ranges(record: Ints) -> list[list[int]]:

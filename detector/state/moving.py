@@ -24,7 +24,7 @@ def take_out(state: State, part: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.
     used = state.in_use
     going = used["part"] == part
     out = used[going].copy(), state.names[: len(used)][going].copy()
-    moved = np.where(going, 0, np.cumsum(~going) - 1)
+    moved = np.append(np.where(going, 0, np.cumsum(~going) - 1), 0)  # one more: an empty table is referred to as well
     stay = int(np.count_nonzero(~going))
     state.clients[:stay], state.names[:stay] = used[~going], state.names[: len(used)][~going]
     state.clients[stay : len(used)] = np.zeros(1, CLIENT)

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from detector.compiled import prepare
+from detector.engines.assembly import STREAM_KERNELS
 from tests.e2e.broker import Broker, Unavailable, skip_or_fail
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels() -> None:
+    """Everything a sidecar needs is compiled before the first is started: tests have time limits of their own."""
+    prepare(STREAM_KERNELS)
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from detector.errors import InputError, UsageError
-from detector.simulate import PATTERNS, Options, Simulation, simulate
-from detector.simulate.confusers import PARTNER_ACCOUNT
-from detector.simulate.ordinary import hour_factor
+from detector.simulate import Options, Simulation, simulate
+from detector.simulate.shop.log import SHOP_PATTERNS
+from detector.simulate.shop.machines import PARTNER_ACCOUNT
+from detector.simulate.shop.ordinary import hour_factor
 from detector.simulate.site import Popularity, scatter
 from detector.simulate.traffic import Actors
 from detector.simulate.truth import Truth
@@ -43,7 +44,7 @@ def second(stamp: str) -> int:
     return int(datetime.strptime(stamp, "%d/%b/%Y:%H:%M:%S %z").timestamp())
 
 
-@pytest.mark.parametrize("pattern", ["quiet", *PATTERNS])
+@pytest.mark.parametrize("pattern", ["quiet", *SHOP_PATTERNS])
 def test_lines_are_combined_format_in_order_of_time(pattern: str) -> None:
     """Each line parses, no stamp precedes the one before, and all lie inside the log."""
     stamps = [second(fields["time"]) for fields in parsed(simulate(pattern, SMALL))]
@@ -52,7 +53,7 @@ def test_lines_are_combined_format_in_order_of_time(pattern: str) -> None:
     assert stamps[-1] * 1_000_000 < SMALL.end_us
 
 
-@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("pattern", SHOP_PATTERNS)
 def test_truth_agrees_with_the_log(pattern: str) -> None:
     """Records taken, by every second, recounted from the lines of the clients the truth names."""
     made = simulate(pattern, SMALL)

@@ -36,7 +36,10 @@ def test_truth_holds_the_command_that_makes_the_log(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["P99"], "no pattern 'P99'"),
-        (["P1", "--form", "e7"], "form 'e7'"),
+        (["P1", "--form", "e9"], "form 'e9'"),
+        (["P2", "--form", "e4"], "P2 makes no sense as e4"),
+        (["P4", "--variant", "sly"], "it has nothing, shared"),
+        (["quiet", "--confusers", "N99"], "no confuser 'N99'"),
         (["P1", "--duration", "soon"], "--duration 'soon'"),
         (["P1", "--start", "noon"], "--start 'noon'"),
         (["P1", "--log-format", "xml"], "log format 'xml'"),
@@ -47,6 +50,21 @@ def test_wrong_options_end_with_2(tmp_path: Path, arguments: list[str], said: st
     run = CliRunner().invoke(app, ["simulate", *arguments, *files(tmp_path, "a")])
     assert run.exit_code == 2
     assert said in run.output
+
+
+def test_an_evasive_log_is_made_again_by_its_command(tmp_path: Path) -> None:
+    """A streamed log holds the form, variant and confusers asked for; its recorded command makes the same bytes."""
+    asked = ["--form", "e7", "--variant", "shared", "--confusers", "n3,N9", "--ids", "200000", "--people", "2000"]
+    run = CliRunner().invoke(app, ["simulate", "P4", *files(tmp_path, "a"), *SMALL, *asked])
+    assert run.exit_code == 0, run.output
+    assert "on GET /api/v1/reviews?item={id}&page={page}" in run.output
+    truth = json.loads((tmp_path / "a.json").read_bytes())
+    assert (truth["pattern"], truth["form"]) == ("P4", "e7")
+    command = truth["command"].split()
+    at = command.index("--out")
+    again = CliRunner().invoke(app, [*command[1:at], *files(tmp_path, "b"), *command[at + 4 :]])
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "a.log").read_bytes() == (tmp_path / "b.log").read_bytes()
 
 
 def test_unwritable_log_is_an_error(tmp_path: Path) -> None:

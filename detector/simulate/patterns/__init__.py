@@ -1,1 +1,1 @@
-"""The attackers, a file each; the table of them is `simulate.PATTERNS`."""
+"""The attackers, a file each; the table of them is `catalogue.PATTERNS`."""

@@ -1,30 +1,57 @@
-"""P4: a list of items and their pages of reviews, each page once, through as many addresses as it takes."""
+"""P4: a list of items and their pages of reviews, each page once, by as many identities as it takes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from detector.simulate import addresses, agents
-from detector.simulate.options import Options
-from detector.simulate.patterns.plan import Plan
-from detector.simulate.site import scatter
-from detector.simulate.traffic import Actors, Traffic
+from detector.simulate.cast import Cast, few_networks, new_accounts, one_agent, strangers
+from detector.simulate.columns.rows import Ints, Rows
+from detector.simulate.patterns.pattern import ALL_BUT_ORDER, Pattern, Variant
+from detector.simulate.scene import Scene
+from detector.simulate.site import CODE
 
-_MAX_PAGES = 3
+_NETWORKS, _NETWORK_SHARE, _AGENT_SHARE = 20, 0.02, 0.01  # of ordinary requests: the issue's figures
+
+# Items have one, two and three pages by turns: the place in a cycle of six requests, as (item, page).
+_ITEM = np.array([0, 1, 1, 2, 2, 2])
+_PAGE = np.array([1, 1, 2, 1, 2, 3])
 
 
-def campaign(rng: np.random.Generator, options: Options, actors: Actors, plan: Plan) -> Traffic:
-    """Items in no order, pages 1 to k (1 to 3) of each; an address a request, or ``identities`` taking turns."""
-    time_us = plan.poisson_times(rng)
-    count = len(time_us)
-    pages = rng.integers(1, _MAX_PAGES + 1, count)
-    items = int(np.searchsorted(np.cumsum(pages), count)) + 1
-    plan.first_id(rng, options, items)
-    listed = scatter((np.arange(items) + rng.integers(options.ids)) % options.ids, options.ids)
-    pages = pages[:items]
-    number = np.repeat(listed, pages)[:count]
-    page = (np.arange(pages.sum()) - np.repeat(np.cumsum(pages) - pages, pages) + 1)[:count]
-    n = plan.identities or count
-    rows = actors.add(addresses.distinct_ipv4(rng, n), ["-"] * n, agents.draw(rng, n))
-    actor = rows if plan.identities == 0 else rng.choice(rows, count)
-    return plan.requests_of(rng, time_us, actor, number, page)
+def _cast(scene: Scene, rng: np.random.Generator, n: int) -> Cast:
+    if scene.variant.name == "nothing":
+        return strangers(scene.world, rng, n, scene.start_us)
+    fixed = np.random.default_rng([scene.world.options.seed, 4])  # the same agent and networks for all who join
+    cast = one_agent(
+        scene.world, fixed, new_accounts(scene.world, rng, n, scene.start_us), _AGENT_SHARE, scene.start_us
+    )
+    return few_networks(scene.world, fixed, cast, _NETWORKS, _NETWORK_SHARE, scene.start_us)
+
+
+def _requests(scene: Scene, time_us: Ints, actor: Ints) -> Rows:
+    place = scene.places(len(time_us))
+    form = scene.endpoints(place)
+    paged = form == CODE["reviews"]
+    item = np.where(paged, place // 6 * 3 + _ITEM[place % 6], place)
+    number = scene.world.spread(scene.first + item)
+    return scene.ask(time_us, actor, form, number, page=np.where(paged, _PAGE[place % 6], -1))
+
+
+P4 = Pattern(
+    "P4",
+    "a distributed list-driven crawl",
+    "Taobao",
+    (
+        Variant("nothing", "identities that share nothing", "reviews", 58, 10_000, 0.95),
+        Variant(
+            "shared",
+            "accounts that share one agent version (1 % of ordinary requests) and 20 networks (2 %)",
+            "reviews", 58, 10_000, 0.95, ("agent", "network"),
+        ),
+    ),
+    seconds=7200,
+    own=("hour",),  # day and night alike, as the reports say
+    forms=ALL_BUT_ORDER,
+    tags=("OAT-011", "API6:2023", "API4:2023"),
+    cast=_cast,
+    requests=_requests,
+)  # fmt: skip

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from detector.simulate import addresses, agents
-from detector.simulate.options import Options
-from detector.simulate.patterns.plan import Plan
-from detector.simulate.traffic import Actors, Traffic
+from detector.simulate.cast import strangers
+from detector.simulate.columns.rows import Ints, Rows
+from detector.simulate.patterns.pattern import Pattern, Variant
+from detector.simulate.scene import Scene
 
 
-def sweep(rng: np.random.Generator, options: Options, actors: Actors, plan: Plan) -> Traffic:
-    """Ids +1 over all, each request from an address drawn anew; an endpoint nobody else uses any more."""
-    time_us = plan.poisson_times(rng)
-    n = max(min(plan.identities, len(time_us)), 1)
-    rows = actors.add(addresses.distinct_ipv4(rng, n), ["-"] * n, agents.draw(rng, n))
-    number = plan.first_id(rng, options, len(time_us)) + np.arange(len(time_us))
-    return plan.requests_of(rng, time_us, rng.choice(rows, len(time_us)), number)
+def _requests(scene: Scene, time_us: Ints, actor: Ints) -> Rows:
+    place = scene.places(len(time_us))
+    return scene.ask(time_us, actor, scene.endpoints(place), scene.first + place)
+
+
+P3 = Pattern(
+    "P3",
+    "a shared-queue sweep",
+    "Optus",
+    (
+        Variant("dormant", "an endpoint nobody else uses any more", "contact", 37, 30_000, 0.95),
+        Variant("busy", "an endpoint everybody uses", "user", 37, 30_000, 0.95),
+    ),
+    seconds=2400,
+    own=("hour",),
+    forms=("e1", "e2", "e3", "e4", "e5", "e6", "e7"),
+    tags=("OAT-011", "API1:2023", "API9:2023"),
+    cast=lambda scene, rng, n: strangers(scene.world, rng, n, scene.start_us),
+    requests=_requests,
+)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.simulate.options import Options
-from detector.simulate.people import People
+from detector.simulate.shop.people import People
 from detector.simulate.site import ASSETS, CODE, FAULT, MISS, NOT_MODIFIED, PHOTOS, RETURNED, Popularity, scatter, sizes
 from detector.simulate.traffic import Ints, Traffic
 
