@@ -9,13 +9,16 @@ UV     := UV_PYTHON=$(BIN)/python UV_LINK_MODE=copy $(BIN)/uv
 DEMO   := sample_logs/quiet.log.gz sample_logs/p1.log.gz sample_logs/p2.log.gz sample_logs/p3.log.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test lint types imports docs bench samples e2e lock clean
+.PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka samples e2e e2e-long lock clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(VENV)/runtime.stamp ## set up, then replay sample_logs/ and name each planted extraction
 	@$(BIN)/detector replay --config configs/demo.yaml --incidents $(VENV)/demo.jsonl $(DEMO)
+
+demo-kafka: $(VENV)/dev.stamp ## start Apache Kafka, feed it a sample log, and run the sidecar beside it (needs Java 17 and Maven)
+	$(BIN)/python -m tests.e2e.demo_kafka
 
 setup: $(VENV)/dev.stamp ## set up everything a developer needs
 
@@ -35,8 +38,12 @@ imports: $(VENV)/dev.stamp ## the rooms import downwards only
 docs: $(VENV)/dev.stamp ## every public thing has a docstring
 	$(BIN)/interrogate -q detector tests
 
-bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc on the same file
+bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc; then the stream, as bench-kafka
 	$(BIN)/python -m tests.benchmarks.replay $(if $(LINES),--lines $(LINES))
+	$(BIN)/python -m tests.benchmarks.stream
+
+bench-kafka: $(VENV)/dev.stamp ## records per second out of Apache Kafka beside kafka-python and confluent-kafka, and the delay of alerts
+	$(BIN)/python -m tests.benchmarks.stream
 
 samples: $(VENV)/runtime.stamp ## make sample_logs/ anew; the commands are in sample_logs/README.md
 	@sed -n 's/^    detector /detector /p' sample_logs/README.md | while read -r line; do \
@@ -44,8 +51,11 @@ samples: $(VENV)/runtime.stamp ## make sample_logs/ anew; the commands are in sa
 
 e2e: $(VENV)/dev.stamp ## tests against real servers
 	@if find tests/e2e -name 'test_*.py' 2>/dev/null | grep -q .; then \
-		$(BIN)/python -m pytest -m e2e tests/e2e; \
+		$(BIN)/python -m pytest -m "e2e and not slow" tests/e2e; \
 	else echo "tests/e2e has no tests yet"; fi
+
+e2e-long: $(VENV)/dev.stamp ## the long forms: 200 kills
+	$(BIN)/python -m pytest -m "e2e and slow" tests/e2e
 
 lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -137,10 +137,9 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         forward = _Forward()
         source = make_source(config, forward)
         undo.callback(source.close)
-        keeper = Keeper(make_store(config, folder), fingerprint(config, config.state.key_file.read_bytes()), tell)
-        outbox = Outbox(
-            folder / "outbox", sinks, max_bytes=config.sinks.outbox_megabytes << 20, told=telemetry.delivered
-        )
+        mark = fingerprint(config, config.state.key_file.read_bytes())
+        keeper = Keeper(make_store(config, folder), mark, telemetry.snapshot_trouble)
+        outbox = make_outbox(config, folder, sinks, telemetry)
         undo.callback(outbox.close)
         cases = CaseFolder(folder / "cases", {"version": __version__, "config": config.digest})
         spread = config.source.kafka is not None and config.source.kafka.sharing == "spread"
@@ -148,6 +147,19 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         forward.to = sidecar
         ends = undo.pop_all()
     return Running(sidecar, server.port, ends)
+
+
+def make_outbox(config: Config, folder: Path, sinks: list[Any], telemetry: Telemetry) -> Outbox:
+    """The outbox in the folder of the state, which is this process's alone while it runs.
+
+    Raises:
+        UsageError: another process has the folder, or it cannot be written.
+    """
+    most = config.sinks.outbox_megabytes << 20
+    try:
+        return Outbox(folder / "outbox", sinks, max_bytes=most, told=telemetry.delivered)
+    except SinkError as error:
+        raise UsageError(f"state.folder: {error}") from error
 
 
 def make_source(config: Config, listener: Any) -> Any:

@@ -9,7 +9,7 @@ The order is always: incidents durable, snapshot durable, offsets committed.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,13 +19,14 @@ import numpy as np
 from detector import __version__, clock, learnt
 from detector.config import RUN_LATENESS_SECONDS, Config
 from detector.crash import crash_here
+from detector.engines.committing import Committer
 from detector.engines.coverage import Coverage
 from detector.engines.intake import Intake, Partition, Source
 from detector.engines.judging import Judging
 from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Restored
 from detector.engines.local import declared, make_resolver, rules, sizes
 from detector.engines.order import Released
-from detector.engines.telemetry import Telemetry
+from detector.engines.telemetry import EVERY_S, Telemetry
 from detector.engines.watch import Status, Watch
 from detector.errors import DetectorError, SnapshotError
 from detector.incidents.incident import Incident
@@ -88,8 +89,10 @@ class Sidecar:
         self.watch = Watch(self.status, self.telemetry.exporter, self.tell)
         self._coverage = Coverage()
         self._first_s = self._last_s = 0.0  # monotonic: the first records read, the last judged
+        self._commits = Committer(self.source, self.keeper, self.tell)
+        self._renew_due_s = 0.0
         self.stopping = False
-        self.reloading: Any = None
+        self.reloading: Callable[[], Config] | None = None  # set by a signal: gives the configuration as it is now
 
     @property
     def has_group(self) -> bool:
@@ -187,7 +190,7 @@ class Sidecar:
                 offsets = side.intake.load(*restored.reading)
                 self.judging.ask(partial(side.pipeline.renumber, side.intake.renumbered(restored.reading.meta)))
             except SnapshotError as error:
-                self.tell("snapshot_unusable", reason=str(error))
+                self.telemetry.snapshot_trouble("snapshot_unusable", reason=str(error))
                 continue
             self._order = restored.order
             self._warm_at = {(topic, number): offset for topic, number, offset in restored.warm_at}
@@ -242,7 +245,7 @@ class Sidecar:
             try:
                 self.judging.ask(partial(learnt.apply, side.pipeline, *known))
             except SnapshotError as error:
-                self.tell("snapshot_unusable", reason=str(error))
+                self.telemetry.snapshot_trouble("snapshot_unusable", reason=str(error))
                 side = self._new_side()
                 continue
             return side, True
@@ -305,11 +308,7 @@ class Sidecar:
             clock.sleep(POLL_S / 10)
 
     def _commit(self) -> None:
-        while (offsets := self.keeper.committable()) is not None:
-            crash_here("before_commit")
-            if not self.source.commit(dict(offsets)):
-                self.tell("commit_refused", partitions=len(offsets))
-            crash_here("after_commit")
+        if self._commits.commit():
             self.telemetry.exporter.set("snapshot_last_success_timestamp_seconds", self.keeper.last_success)
 
     def _look(self) -> None:
@@ -322,6 +321,14 @@ class Sidecar:
                 self.judging.give(lambda: setattr(side.pipeline, "warming", False))
         self.status.warming = bool(self._warm_at)
         self.telemetry.exporter.set("warming", self.status.warming)
+        self._renew()
+
+    def _renew(self) -> None:
+        """Where nothing comes to be judged, what was rejected is counted and active incidents come to rest."""
+        side, now = self._side, clock.monotonic()
+        if side is not None and now >= self._renew_due_s and not self.judging.is_full:
+            self._renew_due_s = now + EVERY_S
+            self.judging.give(lambda: self.telemetry.renew(side.pipeline, side.intake.coverage, side.intake.format))
 
     def _drain(self) -> None:
         """What is read is judged, told and saved; at most `DRAIN_S`."""
@@ -338,8 +345,18 @@ class Sidecar:
             self.source.close()
 
     def _reload(self) -> None:
-        """Takes over what may change while the stream runs: detection and partners."""
-        new, self.reloading = self.reloading, None
+        """Takes over what may change while the stream runs: detection and partners.
+
+        Not in the signal's handler: that may have come in the middle of a metric or of a line of the log.
+        """
+        read, self.reloading = self.reloading, None
+        assert read is not None
+        try:
+            new = read()
+        except DetectorError as error:
+            self.telemetry.exporter.set("config_last_reload_successful", 0)
+            self.tell("reload_failed", reason=str(error))
+            return
         fixed = [name for name in FIXED if getattr(new, name) != getattr(self.config, name)]
         self.config = replace(self.config, detection=new.detection, partners=new.partners)
         side = self._side
@@ -348,6 +365,7 @@ class Sidecar:
             changed = rules(self.config)
             detector = {"version": __version__, "config": self.config.digest}
             self.judging.give(lambda: side.pipeline.change(changed, detector))
+        self.telemetry.exporter.set("config_last_reload_successful", 1)
         self.tell("reloaded", config=self.config.digest, needs_restart=fixed)
 
     # the judging thread

@@ -125,7 +125,7 @@ class SpreadSidecar(Sidecar):
                 self.source.seek(partition, offset)
                 self._saved_at[partition] = offset
         except SnapshotError as error:
-            self.tell("snapshot_unusable", reason=str(error))
+            self.telemetry.snapshot_trouble("snapshot_unusable", reason=str(error))
             return [partition for partition in partitions if partition not in self._saved_at]
         if restored.undelivered:
             self._deliver_again(restored)

@@ -94,6 +94,11 @@ class Telemetry:
         if outcome.what != "delivered":
             self.say(f"delivery_{outcome.what}", sink=outcome.sink, incident=outcome.incident, reason=outcome.reason)
 
+    def snapshot_trouble(self, event: str, **facts: Any) -> None:
+        """A snapshot could not be written, or not be used."""
+        self.exporter.inc("snapshot_failures_total")
+        self.say(event, **facts)
+
     def renew(self, pipeline: Pipeline, coverage: Coverage, format_name: str) -> None:
         """Brings gauges and counters up to date, at most every `EVERY_S`; called by the judging thread."""
         now = clock.monotonic()

@@ -94,6 +94,7 @@ class Watch:
         if self.status.reached and not reached:
             self.tell("unreachable", reason=trouble)
         self.status.reached = reached
+        self.status.joined |= source.generation > 0  # who stands by is told of no partition
         self.status.reading = len(source.assignment)
         if now - self._looked_s >= 1.0:
             self._looked_s = now

@@ -20,14 +20,16 @@ from tests.e2e.broker import Broker
 RECORDS = 1_000_000
 RECORD_BYTES = 250
 SHAPES = tuple((size, codec) for size in (1_000_000, 16_000) for codec in ("none", "lz4"))
+A_SECOND = 5_000  # what a busy gateway writes
 GROUP = "benchmark"
 
 
 def values(count: int) -> Iterator[bytes]:
-    """Gateway records of 250 bytes, JSON, all different."""
+    """Gateway records of 250 bytes, JSON, all different, `A_SECOND` of them in every second of log time."""
     for n in range(count):
+        second = n // A_SECOND
         record = {
-            "time_local": f"2026-03-03T{n // 3_600 % 24:02}:{n // 60 % 60:02}:{n % 60:02}Z",
+            "time_local": f"2026-03-03T{second // 3_600 % 24:02}:{second // 60 % 60:02}:{second % 60:02}Z",
             "remote_addr": f"10.{n * 7 % 251}.{n * 13 % 241}.{n * 31 % 239}",
             "request": f"GET /api/v1/users/{n * 2_654_435_761 % 1_000_003} HTTP/1.1",
             "status": 200,

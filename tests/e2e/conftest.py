@@ -12,6 +12,7 @@ import pytest
 from detector.compiled import prepare
 from detector.engines.assembly import STREAM_KERNELS
 from tests.e2e.broker import Broker, Unavailable, skip_or_fail
+from tests.e2e.walked import Walked
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,6 +30,12 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         skip_or_fail(why)
     with started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
+    """A short log with five walks, and what replay finds in it."""
+    return Walked.write(tmp_path_factory.mktemp("walked"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -25,9 +25,11 @@ def main() -> int:
     log = parser.parse_args().log
     with tempfile.TemporaryDirectory(prefix="detector-demo-") as name:
         folder = Path(name)
+        print("starting Apache Kafka (the first time its jars are fetched, half a minute)", flush=True)
         try:
             broker = Broker.start(folder / "kafka")
-        except Unavailable:
+        except Unavailable as why:
+            print(f"demo-kafka {why}", file=sys.stderr)
             return 3
         with broker:
             return _show(log, broker.bootstrap, folder)
@@ -37,19 +39,26 @@ def _show(log: Path, bootstrap: str, folder: Path) -> int:
     lines = lines_of(log)
     make_topic(bootstrap, "access", PARTITIONS)
     setting = Setting(folder, bootstrap, "access")
+    print(f"feeding {len(lines):,} records of {log.name} into topic access, {PARTITIONS} partitions", flush=True)
     with Member(setting) as member:
         wait(lambda: member.get("/-/ready")[0] == 200, 60, "readiness", member)
-        feed(bootstrap, "access", lines, RATE)
+        rate = feed(bootstrap, "access", lines, RATE)
         wait(lambda: member.metric("detector_requests_total") >= len(lines), 60, "last record", member)
-        member.metric("detector_records_exposed_total")
+        exposed = member.metric("detector_records_exposed_total")
         code = member.stop()
         if code:
+            print(member.tail(), file=sys.stderr)
             return code
         found = latest(incidents_of(folder / "a" / "incidents.jsonl"))
+    print(f"fed at {rate:,.0f} records a second; records exposed by its own metrics: {exposed:,.0f}")
     same = replayed(setting, [log])
     for identity in sorted({*found, *same}):
-        found.get(identity) or same[identity]
+        record = found.get(identity) or same[identity]
+        by = "both" if identity in found and identity in same else "stream" if identity in found else "replay"
+        who = f"{record['client_count']:,} {record['client_kind']}"
+        print(f"{identity}  {record['pattern']}  {record['severity']}  {record['endpoints'][0]}  {who}  by {by}")
     equal = set(found) == set(same)
+    print("the stream names the incidents that replay names" if equal else "STREAM AND REPLAY DIFFER")
     return 0 if equal and found else 1
 
 

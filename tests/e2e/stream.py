@@ -25,21 +25,23 @@ END_SECONDS = 30.0
 CONFIG = """
 source:
   format: {format}
-  kafka:
-    topics: [{topic}]
-    start: earliest
-    sharing: {sharing}
-    consumer: {{bootstrap_servers: "{bootstrap}", group_id: {group}, fetch_max_wait_ms: 50, {consumer}}}
+{source}
 identity: {{ladder: [account, key, session, address]}}
 detection: {{lateness_seconds: {lateness}}}
 partners:
   - {{name: acme, match: {{accounts: [partner-acme], networks: [198.51.100.0/24]}}}}
-  - {{name: examplebot, match: {{networks: [203.0.113.0/24]}}}}
+  - {{name: examplebot, match: {{networks: [{partner}]}}}}
 state:
   {{folder: {folder}/state, key_file: {key}, snapshot_seconds: {snapshot}, clients: 65536, objects: 262144, {shared}}}
-sinks: {{jsonl: {{path: {incidents}}}}}
+sinks: {{jsonl: {{path: {incidents}}}, {sinks}}}
 web: {{listen_address: "127.0.0.1:0"}}
 """
+KAFKA = """  kafka:
+    topics: [{topic}]
+    start: earliest
+    gap: {gap}
+    sharing: {sharing}
+    consumer: {{bootstrap_servers: "{bootstrap}", group_id: {group}, fetch_max_wait_ms: 50, {consumer}}}"""
 
 
 @dataclass
@@ -49,11 +51,16 @@ class Setting:
     Attributes:
         folder: for everything they write.
         bootstrap: the broker.
-        topic: what they read.
+        topic: what they read; empty for a file, named on the command line.
         sharing: ``one`` or ``spread``.
         snapshot: seconds between snapshots.
         lateness: seconds; replays it is compared with are given the same.
         shared: whether snapshots lie in a folder of all, a topic of that name, or each one's own folder (empty).
+        group: the topic's name where it is empty.
+        consumer: further settings of the client.
+        gap: what is done about records that are gone.
+        webhook: a URL for incidents beside the file.
+        partner: a network that may read in bulk.
     """
 
     folder: Path
@@ -66,6 +73,9 @@ class Setting:
     group: str = ""
     format: str = "combined"
     consumer: Mapping[str, str] = field(default_factory=dict)
+    gap: str = "error"
+    webhook: str = ""
+    partner: str = "203.0.113.0/24"
 
     def key(self) -> Path:
         """The key of all their hashes."""
@@ -83,12 +93,10 @@ class Setting:
             kind = f"folder: {self.folder}/shared" if self.shared == "folder" else f"topic: {self.shared}"
             where = f"shared: {{{kind}}}"
         text = CONFIG.format(
-            topic=self.topic,
-            sharing=self.sharing,
-            bootstrap=self.bootstrap,
-            group=self.group or self.topic,
-            consumer=", ".join(f"{name}: {value}" for name, value in self.consumer.items()),
+            source=self._kafka() if self.topic else "",
             lateness=self.lateness,
+            partner=self.partner,
+            sinks=f"webhook: {{url: {self.webhook}}}" if self.webhook else "",
             folder=own,
             key=self.key(),
             snapshot=self.snapshot,
@@ -99,6 +107,20 @@ class Setting:
         path = own / "detector.yaml"
         path.write_text(text, encoding="utf-8")
         return path
+
+    def _kafka(self) -> str:
+        return KAFKA.format(
+            topic=self.topic,
+            gap=self.gap,
+            sharing=self.sharing,
+            bootstrap=self.bootstrap,
+            group=self.group or self.topic,
+            consumer=", ".join(f"{name}: {value}" for name, value in self.consumer.items()),
+        )
+
+    def incidents(self, name: str = "a") -> Path:
+        """Where the member called ``name`` writes incidents."""
+        return self.folder / name / "incidents.jsonl"
 
 
 class Member:
@@ -149,6 +171,17 @@ class Member:
         wait(lambda: bool(found.extend(self.events(name)) or found) or not self.alive, seconds, f"event {name}", self)
         assert found, self.tail()
         return found[0]
+
+    def complaint(self) -> str:
+        """Its last words before it gave up: the lines that are no events."""
+        with self.log.open("rb") as file:
+            file.seek(self._begin)
+            lines = file.read().decode("ascii").split("\n")
+        said = [line for line in lines if line and not line.startswith("{")]
+        assert said, self.tail()
+        assert said[0].startswith("detector: "), self.tail()
+        assert sum(line.startswith("detector: ") for line in said) == 1, self.tail()
+        return "\n".join(said)
 
     @property
     def alive(self) -> bool:
@@ -242,6 +275,27 @@ def latest(records: Iterable[dict[str, Any]], exact: bool = True) -> dict[str, d
 
 def _content(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "detector"}
+
+
+FACTS = ("pattern", "raised_at", "first_seen", "endpoints", "client_kind", "records_at_alert")
+
+
+def differences(found: Mapping[str, Mapping[str, Any]], due: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is lost, undue or told otherwise than by replay."""
+    said = [f"lost {identity}" for identity in due if identity not in found]
+    said += [f"undue {identity}: {found[identity]}" for identity in found if identity not in due]
+    for identity in due.keys() & found.keys():
+        mine, theirs = found[identity], due[identity]
+        said += [f"{identity} {f}: {mine[f]} for {theirs[f]}" for f in FACTS if mine[f] != theirs[f]]
+    return said
+
+
+def read_to_end(setting: Setting, name: str = "a", module: str = "detector", options: Iterable[str] = ()) -> Member:
+    """A sidecar that reads all there is, judges what waited for its order, and has ended."""
+    with Member(setting, name, module=module, options=["--exit-when-idle", "1.5", *options]) as member:
+        wait(lambda: not member.alive, 60, "end", member)
+    assert member.process.returncode == 0, member.tail()
+    return member
 
 
 def replayed(setting: Setting, logs: Iterable[Path]) -> dict[str, dict[str, Any]]:

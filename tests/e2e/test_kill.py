@@ -18,6 +18,7 @@ from tests.e2e.stream import (
     ROOT,
     Member,
     Setting,
+    differences,
     feed,
     incidents_of,
     latest,
@@ -38,7 +39,6 @@ INCIDENT_POINTS = {"inside_outbox", "after_outbox", "before_delivery", "after_de
 
 RATE = 12_000.0  # records a second fed: 311,000 of them last for some 25 kills and starts
 LONGEST_LIFE_S = 2.0
-FACTS = ("pattern", "raised_at", "first_seen", "endpoints", "client_kind", "records_at_alert")
 
 
 @pytest.fixture(scope="module")
@@ -98,16 +98,6 @@ def live_and_die(stream: Stream, kills: int, seed: int) -> None:
             member.wait_for("started")
             pause(chance.uniform(0.0, LONGEST_LIFE_S))
             member.kill()
-
-
-def differences(found: dict[str, dict[str, object]], due: dict[str, dict[str, object]]) -> list[str]:
-    """What is lost, undue or told otherwise than by replay."""
-    said = [f"lost {identity}" for identity in due if identity not in found]
-    said += [f"undue {identity}: {found[identity]}" for identity in found if identity not in due]
-    for identity in due.keys() & found.keys():
-        mine, theirs = found[identity], due[identity]
-        said += [f"{identity} {f}: {mine[f]} for {theirs[f]}" for f in FACTS if mine[f] != theirs[f]]
-    return said
 
 
 @pytest.fixture(scope="module")
