@@ -18,6 +18,8 @@ LEVELS = {
     "snapshot_failed": logging.ERROR,
     "snapshot_unusable": logging.ERROR,
     "fault": logging.ERROR,
+    "outbox_failed": logging.ERROR,
+    "case_failed": logging.ERROR,
     "reload_failed": logging.ERROR,
     "commit_refused": logging.WARNING,
     "lost": logging.WARNING,

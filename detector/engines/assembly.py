@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from detector import __version__
+from detector import __version__, formats
 from detector.compiled import prepare
 from detector.config import Config
 from detector.engines.keeping import Keeper, Store, fingerprint
@@ -21,6 +21,7 @@ from detector.engines.spreading import SpreadSidecar
 from detector.engines.telemetry import Telemetry
 from detector.engines.watch import Status
 from detector.errors import ConfigError, SinkError, UsageError
+from detector.formats.envelope import AUTO, Envelope
 from detector.sinks.cases import CaseFolder
 from detector.sinks.outbox import Outbox
 
@@ -121,6 +122,7 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
     from detector.sinks.prometheus import Metrics
     from detector.sinks.web import serve
 
+    check_reading(config)
     config = with_key(with_folder(config))
     folder = config.state.folder
     assert folder is not None
@@ -147,6 +149,21 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         forward.to = sidecar
         ends = undo.pop_all()
     return Running(sidecar, server.port, ends)
+
+
+def check_reading(config: Config) -> None:
+    """Looks whether there are such a format and such an envelope: before anything is connected or joined.
+
+    Raises:
+        UsageError: there are not.
+    """
+    said = config.source
+    for setting, name, load in (("format", said.format, formats.load), ("envelope", said.envelope, Envelope.named)):
+        try:
+            if name and name != AUTO:
+                load(name)
+        except UsageError as error:
+            raise UsageError(f"source.{setting}: {error}") from error
 
 
 def make_outbox(config: Config, folder: Path, sinks: list[Any], telemetry: Telemetry) -> Outbox:

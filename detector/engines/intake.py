@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector import clock, formats
+from detector.config import RUN_LATENESS_SECONDS, Config
 from detector.crash import crash_here
 from detector.engines.coverage import Coverage
 from detector.engines.feed import END, Resolving, Scanner, lines_of, unreadable
@@ -31,6 +32,12 @@ SAMPLE_LINES = 200  # a format is told from, as in replay
 MOST_HELD_LINES = 20_000  # unread while the format is not known: a poisoned beginning is no reason to stop
 MOST_WAITING = 1 << 20  # rows read and not yet in order, all partitions together (300 MB)
 LONGEST_STEP_S = 0.2  # of wall clock that may count as quiet between two polls: a stopped process saw nothing
+
+
+def lateness_us(config: Config) -> int:
+    """How long a stream's rows wait for their order, microseconds of log time."""
+    said = config.detection.lateness_seconds
+    return round((RUN_LATENESS_SECONDS if said is None else said) * 1e6)
 
 
 class Source(Protocol):

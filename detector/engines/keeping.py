@@ -107,6 +107,10 @@ class Keeper:
         """A snapshot has been asked for."""
         self._busy = True
 
+    def skip(self) -> None:
+        """The snapshot asked for is not made after all."""
+        self._busy = False
+
     def write(
         self,
         name: str,

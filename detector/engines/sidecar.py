@@ -9,7 +9,7 @@ The order is always: incidents durable, snapshot durable, offsets committed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -17,16 +17,17 @@ from typing import Any
 import numpy as np
 
 from detector import __version__, clock, learnt
-from detector.config import RUN_LATENESS_SECONDS, Config
+from detector.config import Config
 from detector.crash import crash_here
 from detector.engines.committing import Committer
 from detector.engines.coverage import Coverage
-from detector.engines.intake import Intake, Partition, Source
+from detector.engines.intake import Intake, Partition, Source, lateness_us
 from detector.engines.judging import Judging
 from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Restored
 from detector.engines.local import declared, make_resolver, rules, sizes
 from detector.engines.order import Released
 from detector.engines.telemetry import EVERY_S, Telemetry
+from detector.engines.telling import Telling
 from detector.engines.watch import Status, Watch
 from detector.errors import DetectorError, SnapshotError
 from detector.incidents.incident import Incident
@@ -36,7 +37,6 @@ from detector.packing import Saved
 from detector.pipeline import Pipeline
 from detector.records.batch import LATE
 from detector.records.resolve import Resolver
-from detector.sinks.jsonl import json_line
 
 POLL_S = 0.2
 DRAIN_S = 10.0  # SIGTERM: what a supervisor grants is 30 s by default (Kubernetes), half of it is other people's
@@ -82,9 +82,10 @@ class Sidecar:
         self.snapshot_name = WINDOW
         self._side: Side | None = None
         self._order = (0, 0)
-        self._news: list[tuple[Incident, Story]] = []
+        self.telling = Telling(self.outbox, self.cases, self.telemetry, self.tell)
         self._snapshot_due_s = 0.0
         self._saved_at: dict[Partition, int] = {}
+        self._unsaved = False  # whether rows have gone to be judged since: those that wait for others do so at rest
         self._warm_at: dict[Partition, int] = {}
         self.watch = Watch(self.status, self.telemetry.exporter, self.tell)
         self._coverage = Coverage()
@@ -117,8 +118,7 @@ class Sidecar:
             while not self.stopping:
                 self._turn()
                 if idle_s is not None and self._side and self._side.intake.idle_s() >= idle_s:
-                    for released in self._side.intake.finish():
-                        self._give(released, self._side)
+                    self._give(self._side, self._side.intake.finish())
                     break
         except DetectorError as error:
             self.status.fault = str(error)
@@ -129,7 +129,7 @@ class Sidecar:
     def _turn(self) -> None:
         if self.reloading is not None:
             self._reload()
-        full = self.judging.is_full or bool(self.outbox.full)
+        full = self.judging.is_full or bool(self.outbox.full) or self.telling.waits
         if self._side:
             self._side.intake.hold_back(full)
         chunks = self.source.poll(POLL_S / 4 if full else POLL_S)
@@ -139,15 +139,16 @@ class Sidecar:
             if chunks:
                 self._first_s = self._first_s or clock.monotonic()
                 crash_here("after_poll")
-            for released in self._side.intake.take(chunks):
-                self._give(released, self._side)
+            self._give(self._side, self._side.intake.take(chunks))
         self._commit()
         if clock.monotonic() >= self._snapshot_due_s:
             self._checkpoint()
         self._look()
 
-    def _give(self, released: Released, side: Side) -> None:
-        self.judging.give(lambda: self._judge(released, side))
+    def _give(self, side: Side, rows: Iterable[Released]) -> None:
+        for released in rows:
+            self._unsaved = True
+            self.judging.give(partial(self._judge, released, side))
 
     def begin(self) -> None:
         """Takes up a source without a group: everything there is belongs to this process."""
@@ -226,7 +227,7 @@ class Sidecar:
             self._side = self._new_side()
             return
         side, known = self._with_learnt()
-        offsets = self.source.rewind(LONGEST_WINDOW_US + self._lateness_us() + RESTART_US)
+        offsets = self.source.rewind(LONGEST_WINDOW_US + lateness_us(self.config) + RESTART_US)
         again = sum(max(committed[p] - offset, 0) for p, offset in offsets.items() if p in committed)
         self._warm_at = {p: offset for p, offset in committed.items() if offset > offsets.get(p, offset)}
         self._say_rewound(again, known)
@@ -255,19 +256,17 @@ class Sidecar:
         pipeline, resolver = self._new_pipeline()
         said = self.config.source
         keyed = said.kafka is not None and said.kafka.sharing == "spread"
-        intake = Intake(self.source, resolver, self._lateness_us(), said.format, said.envelope, keyed)
+        intake = Intake(self.source, resolver, lateness_us(self.config), said.format, said.envelope, keyed)
         self._coverage = intake.coverage
         return Side(intake, pipeline, resolver)
 
     def _new_pipeline(self) -> tuple[Pipeline, Resolver]:
         resolver, routes = make_resolver(self.config)
         detector = {"version": __version__, "config": self.config.digest}
-        pipeline = Pipeline(rules(self.config), sizes(self.config), routes, on_news=self._note, detector=detector)
+        pipeline = Pipeline(
+            rules(self.config), sizes(self.config), routes, on_news=self.telling.note, detector=detector
+        )
         return pipeline, resolver
-
-    def _lateness_us(self) -> int:
-        said = self.config.detection.lateness_seconds
-        return round((RUN_LATENESS_SECONDS if said is None else said) * 1e6)
 
     def _checkpoint(self) -> None:
         """Puts a copy of the reading side behind the rows read so far; the rest follows in the other threads."""
@@ -276,7 +275,7 @@ class Sidecar:
             return
         self._snapshot_due_s = clock.monotonic() + self.config.state.snapshot_seconds
         offsets = self.source.position()
-        if offsets == self._saved_at:
+        if offsets == self._saved_at and not self._unsaved:
             return
         self._saved_at = dict(offsets)
         self._ask_snapshot(side, offsets)
@@ -286,6 +285,7 @@ class Sidecar:
         self._order = (max(self._order[0], self.source.generation), self._order[1] + 1)
         order = self._order
         reading.meta["warm_at"] = [[*partition, offset] for partition, offset in self._warm_at.items()]
+        self._unsaved = False
         self.keeper.begin()
         self.judging.give(lambda: self._copy(side, reading, offsets, order))
 
@@ -297,7 +297,7 @@ class Sidecar:
         end = clock.monotonic() + timeout_s
         self._wait_for_writer(end)
         offsets = self.source.position()
-        if not self.keeper.is_busy and offsets != self._saved_at:
+        if not self.keeper.is_busy and (offsets != self._saved_at or self._unsaved):
             self._saved_at = dict(offsets)
             self._ask_snapshot(side, offsets)
         self._wait_for_writer(end)
@@ -328,7 +328,7 @@ class Sidecar:
         side, now = self._side, clock.monotonic()
         if side is not None and now >= self._renew_due_s and not self.judging.is_full:
             self._renew_due_s = now + EVERY_S
-            self.judging.give(lambda: self.telemetry.renew(side.pipeline, side.intake.coverage, side.intake.format))
+            self.judging.give(partial(self._rest, side))
 
     def _drain(self) -> None:
         """What is read is judged, told and saved; at most `DRAIN_S`."""
@@ -377,30 +377,21 @@ class Sidecar:
         side.pipeline.take(replace(batch, time_us=released.moment_us))
         side.intake.coverage.count_objects(batch)
         crash_here("after_judging")
-        self._publish(side.pipeline)
+        self.telling.publish(side.pipeline.book)
         self._last_s = clock.monotonic()
         self.telemetry.exporter.observe("batch_duration_seconds", self._last_s - started)
         self.telemetry.renew(side.pipeline, side.intake.coverage, side.intake.format)
 
-    def _note(self, incident: Incident, story: Story) -> None:
-        self._news.append((incident, story))
-
-    def _publish(self, pipeline: Pipeline) -> None:
-        """Makes what is new durable and tells of it; an incident is never only in memory once rows behind it are
-        saved."""
-        if not self._news:
-            return
-        news, self._news = self._news, []
-        self.outbox.put([(i.incident, i.revision, json_line(i)) for i, _ in news])
-        crash_here("after_outbox")
-        for incident, story in news:
-            new = incident.revision == 1 and not self.cases.holds(incident.incident)
-            self.cases.write(story, pipeline.book, clock.wall().isoformat())
-            self.telemetry.tell(incident, story, new)
-            facts = {name: getattr(incident, name) for name in ("incident", "revision", "state", "pattern", "severity")}
-            self.tell("incident", **facts, new=new)
+    def _rest(self, side: Side) -> None:
+        self.telling.publish(side.pipeline.book)  # what the disk has refused before
+        self.telemetry.renew(side.pipeline, side.intake.coverage, side.intake.format)
 
     def _copy(self, side: Side, reading: Saved, offsets: dict[Partition, int], order: tuple[int, int]) -> None:
+        self.telling.publish(side.pipeline.book)
+        if self.telling.waits:
+            self._unsaved = True
+            self.keeper.skip()
+            return
         judging = side.pipeline.save()
         known = learnt.of(side.pipeline, judging)
         undelivered = self.outbox.undelivered()

@@ -15,7 +15,7 @@ from functools import partial
 from hashlib import blake2b
 
 from detector import clock
-from detector.engines.intake import Partition
+from detector.engines.intake import Partition, lateness_us
 from detector.engines.keeping import LONGEST_WINDOW_US, Restored
 from detector.engines.sidecar import DRAIN_S, RESTART_US, Side, Sidecar
 from detector.errors import SnapshotError
@@ -138,7 +138,7 @@ class SpreadSidecar(Sidecar):
         committed = self.source.committed()
         if not any(partition in committed for partition in partitions):
             return
-        offsets = self.source.rewind(LONGEST_WINDOW_US + self._lateness_us() + RESTART_US)
+        offsets = self.source.rewind(LONGEST_WINDOW_US + lateness_us(self.config) + RESTART_US)
         again = 0
         for partition in partitions:
             if partition in offsets:

@@ -30,10 +30,11 @@ _WITHHELD = {
 }
 RECONNECT_MS = 1_000  # the Java client's; with the client's own 30 s a broker that is back would be left alone so long
 DEFAULTS: dict[str, Any] = {
-    "max_partition_fetch_bytes": 16 << 20,  # an answer comes while the one before is judged; 4 MiB: a tenth slower (measured)
+    "max_partition_fetch_bytes": 16 << 20,  # the next comes while this one is judged; 4 MiB: a tenth slower (measured)
     "heartbeat_interval_ms": 1_000,  # a rebalance waits for every member's next heartbeat; the client's own is 3,000
     "metadata_max_age_ms": 60_000,  # a new partition is noticed within a minute; the client's own is five
     "reconnect_backoff_max_ms": RECONNECT_MS,
+    "bootstrap_timeout_ms": 20_000,  # said within half a minute of starting; the client's own is 30 s
     "metrics_enabled": False,
     "client_id": "detector",
 }

@@ -339,7 +339,9 @@ def feed(
     """Writes lines, at ``rate`` a second or as fast as they go; returns the rate reached."""
     from confluent_kafka import Producer
 
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
+    # Idempotent: what a new topic's leader refuses at first would otherwise be sent again behind what came after.
+    settings = {"bootstrap.servers": bootstrap, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000}
+    producer = Producer({**settings, "enable.idempotence": True})
     begun = monotonic()
     for n, line in enumerate(lines):
         while True:

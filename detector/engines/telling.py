@@ -1,0 +1,68 @@
+"""Incidents on their way out of the judging thread: first on disk, then told to cases, metrics and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from detector import clock
+from detector.crash import crash_here
+from detector.engines.telemetry import Telemetry
+from detector.errors import SinkError
+from detector.incidents.book import Book
+from detector.incidents.incident import Incident
+from detector.incidents.story import Story
+from detector.sinks.jsonl import json_line
+
+FACTS = ("incident", "revision", "state", "pattern", "severity")
+
+
+@dataclass
+class Telling:
+    """Collects what the pipeline has to say and passes it on; used by the judging thread.
+
+    Args:
+        outbox: makes incidents durable.
+        cases: keeps what stands behind them.
+        telemetry: metrics.
+        tell: the log.
+    """
+
+    outbox: Any
+    cases: Any
+    telemetry: Telemetry
+    tell: Callable[..., None]
+    _news: list[tuple[Incident, Story]] = field(default_factory=list)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something could not be brought to the disk: no snapshot may be taken that lies behind it."""
+        return bool(self._news)
+
+    def note(self, incident: Incident, story: Story) -> None:
+        """There is a new revision."""
+        self._news.append((incident, story))
+
+    def publish(self, book: Book) -> None:
+        """Makes what is new durable and tells of it; where the disk refuses, it is kept and tried again."""
+        if not self._news:
+            return
+        try:
+            self.outbox.put([(i.incident, i.revision, json_line(i)) for i, _ in self._news])
+        except SinkError as error:
+            self.tell("outbox_failed", reason=str(error))
+            return
+        news, self._news = self._news, []
+        crash_here("after_outbox")
+        for incident, story in news:
+            new = incident.revision == 1 and not self.cases.holds(incident.incident)
+            self._keep_case(story, book)
+            self.telemetry.tell(incident, story, new)
+            self.tell("incident", **{name: getattr(incident, name) for name in FACTS}, new=new)
+
+    def _keep_case(self, story: Story, book: Book) -> None:
+        try:
+            self.cases.write(story, book, clock.wall().isoformat())
+        except SinkError as error:
+            self.tell("case_failed", reason=str(error))
