@@ -167,8 +167,8 @@ class Member:
 
     def wait_for(self, name: str, seconds: float = START_SECONDS) -> dict[str, Any]:
         """The first event of that name."""
-        found: list[dict[str, Any]] = []
-        wait(lambda: bool(found.extend(self.events(name)) or found) or not self.alive, seconds, f"event {name}", self)
+        wait(lambda: bool(self.events(name)) or not self.alive, seconds, f"event {name}", self)
+        found = self.events(name)
         assert found, self.tail()
         return found[0]
 
@@ -275,19 +275,6 @@ def latest(records: Iterable[dict[str, Any]], exact: bool = True) -> dict[str, d
 
 def _content(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "detector"}
-
-
-FACTS = ("pattern", "raised_at", "first_seen", "endpoints", "client_kind", "records_at_alert")
-
-
-def differences(found: Mapping[str, Mapping[str, Any]], due: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What is lost, undue or told otherwise than by replay."""
-    said = [f"lost {identity}" for identity in due if identity not in found]
-    said += [f"undue {identity}: {found[identity]}" for identity in found if identity not in due]
-    for identity in due.keys() & found.keys():
-        mine, theirs = found[identity], due[identity]
-        said += [f"{identity} {f}: {mine[f]} for {theirs[f]}" for f in FACTS if mine[f] != theirs[f]]
-    return said
 
 
 def read_to_end(setting: Setting, name: str = "a", module: str = "detector", options: Iterable[str] = ()) -> Member:

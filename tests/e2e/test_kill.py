@@ -14,11 +14,11 @@ import pytest
 
 from detector import crash
 from tests.e2e.broker import Broker
+from tests.e2e.differences import differences
 from tests.e2e.stream import (
     ROOT,
     Member,
     Setting,
-    differences,
     feed,
     incidents_of,
     latest,

@@ -15,7 +15,8 @@ import pytest
 
 from detector.clock import monotonic
 from tests.e2e.broker import Broker, free_port
-from tests.e2e.stream import ROOT, Member, Setting, differences, feed, incidents_of, latest, wait
+from tests.e2e.differences import differences
+from tests.e2e.stream import ROOT, Member, Setting, feed, incidents_of, latest, wait
 from tests.e2e.walked import LAST_NETWORK, LAST_WALKER, PARTITIONS, Walked, on_topic
 
 pytestmark = pytest.mark.e2e
@@ -83,7 +84,7 @@ class Places(NamedTuple):
     folder: Path
 
 
-def unreachable(text: str, _: Places) -> str:
+def unreachable(text: str, _places: Places) -> str:
     """A broker where nobody listens."""
     before, _, rest = text.partition('bootstrap_servers: "')
     quick = ", bootstrap_timeout_ms: 3000"  # 20 s by default
