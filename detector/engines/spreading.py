@@ -59,6 +59,7 @@ class SpreadSidecar(Sidecar):
         origin = self.source.partitions.index(partition)
         reading = side.intake.save({origin})
         reading.meta["warm_at"] = []
+        reading.meta["position"] = [[*partition, offsets[partition]]] if partition in offsets else []
         side.intake.drop(origin)
         judging = self.judging.ask(partial(side.pipeline.extract, origin))
         parts = [("reading", reading), ("judging", judging)]
@@ -68,14 +69,13 @@ class SpreadSidecar(Sidecar):
         self._saved_at.pop(partition, None)
 
     def lost(self, partitions: Sequence[Partition]) -> None:
-        """Let go without a word to the group: another member has them from an older snapshot."""
+        """Left in snapshots and let go, without a word to the group: this member's next snapshots know them no more."""
         side = self._side
-        for partition in partitions if side is not None else ():
-            assert side is not None
-            origin = self.source.partitions.index(partition)
-            side.intake.drop(origin)
-            self.judging.ask(partial(side.pipeline.extract, origin))
-            self._saved_at.pop(partition, None)
+        if partitions and side is not None:
+            self._wait_for_writer(clock.monotonic() + DRAIN_S)
+            self._order = (max(self._order[0], self.source.generation), self._order[1] + 1)
+            for partition in partitions:
+                self._leave(side, partition, self.watch.position)
         self.tell("lost", partitions=len(partitions))
 
     def _adopt(self, partitions: list[Partition]) -> None:
