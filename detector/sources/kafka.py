@@ -120,7 +120,7 @@ class KafkaSource:
 
         self._group = Group(consumer, listener, self.settings.drain_s)
         if hasattr(assignor, "owned"):
-            assignor.owned = lambda: self.assignment
+            assignor.owned = self._given
         consumer.subscribe(list(self.settings.topics), listener=self._group.rebalances())
 
     def poll(self, timeout_s: float) -> list[KafkaChunk]:
@@ -164,11 +164,15 @@ class KafkaSource:
             if unread:
                 unread.drain()  # the client keeps what broke off and would wait for more of it for ever
             raise self._fault from error
-        return [chunk for one, items in got.items() for chunk in self._chunks(ours(one), items)]
+        chunks = [chunk for one, items in got.items() for chunk in self._chunks(ours(one), items)]
+        self._keep(self.position())
+        return chunks
 
     def _chunks(self, partition: Partition, items: list[Any]) -> list[KafkaChunk]:
         chunks = items if self.fast_decode else [from_records(items, self.counts)]
         origin = self._topics.origin(partition)
+        if chunks:
+            self._keep({partition: chunks[-1].next_offset})
         for chunk in chunks:
             chunk.origin = origin
         return [chunk for chunk in chunks if len(chunk.starts)]
@@ -212,17 +216,35 @@ class KafkaSource:
 
     @property
     def assignment(self) -> list[Partition]:
-        """The partitions this member reads, in order."""
+        """The partitions this member reads, in order: those its listener knows of."""
+        return self._given() if self._group is None else sorted(self._group.held)
+
+    def _given(self) -> list[Partition]:
+        """What the group says at this moment; the listener may not have been told yet."""
         return sorted(ours(one) for one in self._consumer.assignment() or ())
 
     def position(self) -> dict[Partition, int]:
-        """The offset each partition is read from next; partitions whose start is not known yet are left out."""
+        """The offset each partition is read from next; partitions whose start is not known yet are left out.
+
+        A partition that is taken away is here until the listener has been told: the client forgets it before.
+        """
         states = dict(self._consumer._subscription.assignment)
-        return {ours(one): state.position.offset for one, state in states.items() if state.position is not None}
+        now = {ours(one): state.position.offset for one, state in states.items() if state.position is not None}
+        if self._group is None:
+            return now
+        places = {partition: now.get(partition, kept) for partition, kept in self._group.held.items()}
+        return {partition: place for partition, place in places.items() if place is not None}
+
+    def _keep(self, places: Mapping[Partition, int]) -> None:
+        if self._group is not None:
+            self._group.held |= {key: place for key, place in places.items() if key in self._group.held}
 
     def highwater(self) -> dict[Partition, int]:
         """The offset each partition's next record will get, as of the last answer; those never asked are left out."""
-        marks = {partition: self._consumer.highwater(theirs(partition)) for partition in self.assignment}
+        held = set(self.assignment)
+        marks = {
+            partition: self._consumer.highwater(theirs(partition)) for partition in self._given() if partition in held
+        }
         return {partition: mark for partition, mark in marks.items() if mark is not None}
 
     def lag(self) -> dict[Partition, int]:
@@ -240,9 +262,12 @@ class KafkaSource:
         Raises:
             InputError: it is not.
         """
+        given = self._given()
         if partition not in self.assignment:
             raise InputError(f"topic {partition[0]}, partition {partition[1]}: not assigned to this member")
-        self._consumer.seek(theirs(partition), offset)
+        self._keep({partition: offset})
+        if partition in given:  # else it is on its way out, and its next owner will seek
+            self._consumer.seek(theirs(partition), offset)
         self._fault = None
 
     def committed(self) -> dict[Partition, int]:
@@ -296,7 +321,7 @@ class KafkaSource:
         if self.settings.group is None:
             return True
         # Kafka takes an offset from any member of the generation; one that is late would set the new owner back.
-        mine: set[Partition] = set(self.assignment) | self._group.draining
+        mine: set[Partition] = set(self._given()) | self._group.draining
         forward = {key: at for key, at in offsets.items() if key in mine and at > self._committed.get(key, -1)}
         complete: bool = mine.issuperset(offsets)
         if not forward:
@@ -315,11 +340,15 @@ class KafkaSource:
 
     def pause(self, partitions: Sequence[Partition]) -> None:
         """Fetches these no more until :meth:`resume`; :meth:`poll` must still be called."""
-        self._consumer.pause(*map(theirs, partitions))
+        self._consumer.pause(*self._still(partitions))
 
     def resume(self, partitions: Sequence[Partition]) -> None:
         """Fetches these again."""
-        self._consumer.resume(*map(theirs, partitions))
+        self._consumer.resume(*self._still(partitions))
+
+    def _still(self, partitions: Sequence[Partition]) -> list[Any]:
+        given = set(self._given())
+        return [theirs(partition) for partition in partitions if partition in given]
 
     def remember(self) -> dict[str, Any]:
         """What a snapshot must keep beside the offsets: the ids of the topics they belong to."""

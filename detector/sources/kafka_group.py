@@ -55,10 +55,14 @@ class Group:
 
     Attributes:
         draining: partitions whose ``revoked`` runs and is in time: offsets may still be committed.
+        held: partitions the listener knows of, with where they have been read to (None: nowhere yet): those it has been
+            told it has, until it has dealt with their going. The client's own assignment is ahead of that.
     """
 
     def __init__(self, consumer: Any, listener: Listener | None, drain_s: float) -> None:
         self.draining: frozenset[Partition] = frozenset()
+        self.held: dict[Partition, int | None] = {}
+        self._left = False
         self._listener = listener
         self._drain_s = drain_s
         self._coordinator = consumer._coordinator
@@ -67,7 +71,6 @@ class Group:
         self._events: queue.SimpleQueue[_Event | None] = queue.SimpleQueue()
         self._joining: Any = None
         self._leaving = False
-        self._untold: set[Partition] = set()
         self._client_poll = self._coordinator.poll
         self._coordinator.poll = self._poll
         self._coordinator.ensure_active_group = self._joined
@@ -95,13 +98,12 @@ class Group:
         self._leaving = True
         with suppress(KafkaError):
             self._wait(_deadline(timeout_ms))
-        held = {ours(one) for one in self._subscription.assigned_partitions()} - self._untold
         try:
-            if held and self._listener is not None:
+            if self.held and self._listener is not None:
                 kind: Kind = "lost" if self._coordinator._generation.is_lost() else "revoked"
-                self._tell(_Event(kind, sorted(held)))
+                self._tell(_Event(kind, sorted(self.held)))
         finally:
-            self._listener = None
+            self._left = True
             while not self._events.empty():
                 if (event := self._events.get()) is not None:
                     self._release(event)
@@ -151,13 +153,15 @@ class Group:
         listener = self._listener
         kind: Kind = "lost" if event.overdue else event.kind
         self.draining = frozenset(event.partitions if kind == "revoked" else ())
-        if kind == "assigned" and self._leaving:
-            self._untold.update(event.partitions)
-            listener = None
+        if kind == "assigned":
+            listener = None if self._leaving else listener
+            self.held |= dict.fromkeys(() if self._leaving else event.partitions)
         try:
             if listener is not None:
                 getattr(listener, kind)(event.partitions)
         finally:
+            if kind != "assigned":
+                self.held = {key: place for key, place in self.held.items() if key not in event.partitions}
             self.draining = frozenset()
             self._release(event)
 
@@ -167,7 +171,7 @@ class Group:
 
     async def park(self, kind: Kind, partitions: Iterable[Any]) -> None:
         """On the client's thread: waits until the listener has been told, ``revoked`` for the drain time at most."""
-        if self._listener is None:
+        if self._left:
             return
         event = _Event(kind, sorted(ours(one) for one in partitions))
         self._events.put(event)

@@ -72,6 +72,7 @@ class Member:
         self.said: list[tuple[str, list[Partition]]] = []
         self.threads: set[int] = set()
         self.taken: list[bool] = []
+        self.left: dict[Partition, int] = {}
         self.slow_s = 0.0
         self.back_us = back_us
         self.source = KafkaSource(
@@ -86,7 +87,8 @@ class Member:
         self._note("assigned", partitions)
 
     def revoked(self, partitions: Sequence[Partition]) -> None:
-        """Takes its time, then commits."""
+        """Takes its time, then commits; notes where the source says it has got to."""
+        self.left |= {key: place for key, place in self.source.position().items() if key in partitions}
         threading.Event().wait(self.slow_s)
         self.taken.append(self.source.commit({key: self.next[key] for key in partitions if key in self.next}))
         self._note("revoked", partitions)
@@ -162,6 +164,7 @@ def test_one_member_has_everything_and_keeps_it(
     first.source.close()
     assert first.said[-1] == ("revoked", sorted(everything))
     assert first.taken == [True]
+    assert first.left == dict.fromkeys(sorted(everything), 100)
     until(lambda: third.held == everything, third)
     assert third.source.committed() == dict.fromkeys(sorted(everything), 100)
     assert third.source.generation > last
@@ -189,7 +192,7 @@ def test_an_owner_that_dies_is_followed(topic: Callable[..., str], member: Calla
 
 def test_a_slow_drain_keeps_its_membership(topic: Callable[..., str], member: Callable[..., Member]) -> None:
     """Eight seconds in ``revoked``, over twice the session time-out, while another member waits: heartbeats go on, the
-    commit at the end is taken, and the other one reads on exactly there."""
+    position of what goes is still known, the commit at the end is taken, and the other one reads on exactly there."""
     name = topic()
     slow = member(name, sharing="spread")
     until(lambda: sum(map(len, slow.read.values())) == 200, slow)
@@ -203,6 +206,7 @@ def test_a_slow_drain_keeps_its_membership(topic: Callable[..., str], member: Ca
     assert [kind for kind, _ in slow.said] == ["assigned", "revoked"]
     assert slow.taken == [True]
     (moved,) = other.held
+    assert slow.left == {moved: 100}
     assert other.source.committed() == {moved: 100}
     assert slow.held | other.held == {(name, 0), (name, 1)}
 
