@@ -57,6 +57,8 @@ def alike(one: list[Rotated], other: list[Rotated]) -> bool:
 def history(path: str, *others: str) -> list[Rotated]:
     """The rotated files of a log, oldest first, and last the file at ``path`` itself where there is one.
 
+    Behind a link the next file may be there before the link names it: it is none of these yet.
+
     Args:
         path: the log; a link is followed.
         others: other names the log has gone by: what a link pointed to before.
@@ -71,7 +73,8 @@ def history(path: str, *others: str) -> list[Rotated]:
 
 
 def _listed(path: str, others: tuple[str, ...]) -> list[Rotated]:
-    names = list(dict.fromkeys([path, os.path.realpath(path), *filter(None, others)]))
+    real = os.path.realpath(path)
+    names = list(dict.fromkeys([path, real, *filter(None, others)]))
     found: dict[tuple[int, int], Rotated] = {}
     containers = False
     for name in names:
@@ -86,6 +89,8 @@ def _listed(path: str, others: tuple[str, ...]) -> list[Rotated]:
     if current:
         found.pop(current.key, None)
     files = list(found.values())
+    if current and real != path:
+        files = [file for file in files if (_count(file) <= _count_of(real) if containers else file.size)]
     paths = {file.path for file in files}
     files = [f for f in files if not (f.path.endswith(PACKED) and f.path[: f.path.rindex(".")] in paths)]
     ordered = sorted(files, key=_by_container) if containers else _ordered(files)
@@ -149,8 +154,16 @@ def _by_time(file: Rotated) -> tuple[int, str, int]:
 
 def _by_container(file: Rotated) -> tuple[int, bool, str]:
     """``7.log`` is older than ``8.log``, and what was rotated out of it, which has a date, older still."""
-    count = os.path.basename(file.path).partition(".")[0]  # noqa: PTH119  paths are strings here
-    return int(count) if count.isdecimal() else -1, not file.date, file.date
+    return _count(file), not file.date, file.date
+
+
+def _count(file: Rotated) -> int:
+    return _count_of(file.path)
+
+
+def _count_of(path: str) -> int:
+    count = os.path.basename(path).partition(".")[0]  # noqa: PTH119  paths are strings here
+    return int(count) if count.isdecimal() else -1
 
 
 def _ordered(files: list[Rotated]) -> list[Rotated]:

@@ -221,6 +221,28 @@ def pack(path: Path) -> None:
     path.unlink()
 
 
+def test_the_next_file_behind_a_link_is_not_read_before_its_turn(tmp_path: Path) -> None:
+    """Made, but not yet named by the link, when the file before the one the link names has been read to its end."""
+    path = tmp_path / "access.log"
+    path.write_text("a\n")
+    linked(path)  # to 1.log
+    (tmp_path / "0.log").rename(tmp_path / "gone.log")
+    follower = following(path)
+    append(path, "b\n")
+    assert texts(follower) == ["b"]
+    linked(path)  # to 2.log
+    append(path, "c\n")
+    (tmp_path / "3.log").touch()
+    assert texts(follower) == ["c"]
+    append(path, "d\n")
+    assert texts(follower) == ["d"]
+    append(tmp_path / "3.log", "e\n")
+    assert texts(follower) == []
+    path.unlink()
+    path.symlink_to(tmp_path / "3.log")
+    assert texts(follower) == ["e"]
+
+
 STYLES = [renamed, copied, dated, linked, compressed]
 
 
