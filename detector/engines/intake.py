@@ -139,8 +139,8 @@ class Intake:
         self._resolver = resolver
         self._lateness_us = lateness_us
         self._given = formats.load(log_format) if log_format else None
-        self._scanner: Scanner | None = None
         self._envelope: Envelope | None = None if wrapped == AUTO else Envelope.named(wrapped)
+        self._scanner: Scanner | None = self._given if self._envelope else None
         self._held: list[Chunk] = []
         self._lanes: dict[int, Lane] = {}
         self._merger = Merger(least_rows=1)
@@ -217,11 +217,17 @@ class Intake:
         found, detection = detect_envelope(samples, self._given)
         scanner = self._given or detection.format
         fits = detection.format is not None or (scanner is not None and detection.rates.get(scanner.name, 0.0) > 0)
-        if scanner is None or not fits:
-            strange = foreign(samples)
-            if strange or sum(len(chunk.starts) for chunk in self._held) >= MOST_HELD_LINES:
-                raise unreadable("source", samples, strange or "none of its records is an access log")
+        if scanner is not None and fits:
+            self._settle(scanner, found)
             return
+        strange = foreign(samples)
+        is_full = sum(len(chunk.starts) for chunk in self._held) >= MOST_HELD_LINES
+        if strange or (is_full and self._given is None):
+            raise unreadable("source", samples, strange or "none of its records is an access log")
+        if is_full and self._given is not None:
+            self._settle(self._given, found)  # whoever names the format is believed, and what does not fit is rejected
+
+    def _settle(self, scanner: Scanner, found: Envelope) -> None:
         self._scanner = scanner
         self._envelope = self._envelope or found
         held, self._held = self._held, []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from detector.clock import monotonic
+from detector.engines.intake import MOST_HELD_LINES
 from tests.e2e.broker import Broker, Unavailable, free_port, skip_or_fail
 from tests.e2e.differences import differences
 from tests.e2e.stream import (
@@ -87,6 +88,17 @@ def test_poison(tmp_path: Path, broker: Broker, walked: Walked) -> None:
         said = Counter(event["event"] for event in member.events() if event["event"] != "incident")
         assert max(said.values()) == 1, said
     assert not differences(found_in(setting), walked.due)
+
+
+def test_nothing_but_poison(tmp_path: Path, broker: Broker) -> None:
+    """Where the configuration names the format, a topic without one good record is read, counted and committed."""
+    setting = on_topic(tmp_path, broker, [], 1)
+    produce(broker.bootstrap, setting.topic, [(0, b"this is not a log line")] * (MOST_HELD_LINES + 1))
+    with Member(setting) as member:
+        wait(lambda: committed(setting) == ends(setting), 60, "commits up to the end", member)
+        reached = MOST_HELD_LINES + 1
+        wait(lambda: member.metric("detector_requests_rejected_total", reason="layout") == reached, 5, "counts", member)
+        assert member.stop() == 0
 
 
 def test_broker_restarted(tmp_path: Path, walked: Walked) -> None:
