@@ -91,7 +91,6 @@ DATA_CLASS = Label("data_class", limit=8)
 SINK = Label("sink", limit=8)
 TOPIC = Label("topic", limit=1)
 PARTITION = Label("partition", limit=MAX_PARTITIONS)
-WHY = Label("why", ("restart", "rewind"))  # after a snapshot's position, or from before the longest window
 
 BATCH_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 DELAY_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 14400, 86400, 259200)  # a walk is found in seconds, a slow one in days
@@ -119,7 +118,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("partitions_assigned", "gauge", "Partitions this process reads."),
     Metric("source_stalled", "gauge", "1 while the source holds records and reading does not move."),
     Metric("records_lost_total", "counter", "Log records that were gone from the source before they were read."),
-    Metric("records_reread_total", "counter", "Log records read again, by why.", (WHY,)),
+    Metric("records_reread_total", "counter", "Log records read again for want of a usable snapshot."),
     Metric("tombstones_total", "counter", "Kafka records without a value."),
     Metric("sharing_partial", "gauge", "1 while this process sees only a share of the stream."),
     Metric(

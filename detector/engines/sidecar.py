@@ -236,7 +236,7 @@ class Sidecar:
 
     def _say_rewound(self, records: int, known: bool) -> None:
         if records:  # else the group has offsets and nothing was read
-            self.telemetry.exporter.inc("records_reread_total", records, why="rewind")
+            self.telemetry.exporter.inc("records_reread_total", records)
             self.tell("rewound", records=records, learnt=known)
 
     def _with_learnt(self) -> tuple[Side, bool]:

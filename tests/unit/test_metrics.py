@@ -58,7 +58,7 @@ def test_counters_are_there_from_the_start(metrics: Metrics) -> None:
         for data_class in DECLARED["data_class"]:
             assert value(metrics, "records_exposed_total", pattern=pattern, data_class=data_class) == 0
     assert value(metrics, "requests_rejected_total", reason="time") == 0
-    assert value(metrics, "records_reread_total", why="rewind") == 0
+    assert value(metrics, "records_reread_total") == 0
     assert value(metrics, "sink_failures_total", sink="webhook") == 0
     assert value(metrics, "build_info", version="0.1.0") == 1
     assert isnan(value(metrics, "object_known_ratio"))
