@@ -142,6 +142,7 @@ def test_committing_first_is_noticed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_killed_at_two_hundred_points(
     tmp_path: Path, broker: Broker, log_lines: list[bytes], due: dict[str, dict[str, object]]
 ) -> None:
