@@ -99,7 +99,8 @@ class KafkaSource:
 
         arguments = self.settings.arguments()
         assignor = assignor_for(self.settings.sharing)
-        consumer = opened(KafkaConsumer, {**arguments, "partition_assignment_strategy": (assignor,)})
+        arguments["partition_assignment_strategy"] = (assignor,)
+        consumer = opened(KafkaConsumer, arguments, in_place=self.fast_decode)
         try:
             with said("finding the topics"):
                 self._subscribe(consumer, assignor, listener)

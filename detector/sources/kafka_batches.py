@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Kernel, Scalar
 from detector.sources.chunk import Chunk
-from detector.sources.kafka_inflate import PIECE_BYTES, InflateError, inflate
+from detector.sources.kafka_inflate import NONE, PIECE_BYTES, InflateError, inflate
 
 _RECORDS = Kernel(
     "detector.sources.kafka_batches_kernel:records",
@@ -106,7 +106,8 @@ class Response:
     """One partition's part of a fetch response, read once.
 
     Args:
-        data: record batches one behind the other, the last perhaps cut off.
+        data: record batches one behind the other, the last perhaps cut off; where it is writable, chunks of plain
+            records are stretches of it.
         client: kafka-python's ``PartitionRecords`` for it, which knows what was asked for and which transactions were
             aborted, and is told how far reading has come.
         counts: added to.
@@ -119,6 +120,7 @@ class Response:
         self._pieces: list[bytes | memoryview] = []  # text not yet decoded
         self._size = 0
         self._parts: list[tuple[int, ...]] = []
+        self._stays = False  # the parts lie in `_data`, else in `_pieces`
         self._begun: int = client.next_fetch_offset  # where the text not yet decoded begins
         self._reached = self._begun  # where it ends, skipped batches included
 
@@ -201,6 +203,22 @@ class Response:
 
     def _add(self, batch: _Batch) -> Iterator[KafkaChunk]:
         """Takes a batch in; gives chunks where its text fills one up."""
+        stays = batch.attributes & _CODEC == NONE and not self._data.readonly
+        if stays != self._stays:
+            yield from self._flush()
+            self._stays = stays
+        yield from self._point_at(batch) if stays else self._inflate(batch)
+
+    def _point_at(self, batch: _Batch) -> Iterator[KafkaChunk]:
+        """Plain records stay where they were received."""
+        begin = batch.begin + _HEADER.size
+        self._parts.append(batch.part(begin, batch.end, batch.records, False))
+        self._size += batch.end - begin
+        self._reached = batch.next_offset
+        if self._size >= PIECE_BYTES:
+            yield from self._flush()
+
+    def _inflate(self, batch: _Batch) -> Iterator[KafkaChunk]:
         begin, left, before = self._size, batch.records, len(self._pieces)
         try:
             for piece in inflate(batch.attributes & _CODEC, self._data[batch.begin + _HEADER.size : batch.end]):
@@ -222,9 +240,12 @@ class Response:
         were read."""
         if not self._parts:
             return 0
-        data = np.frombuffer(bytearray().join(self._pieces), np.uint8)
+        data = np.frombuffer(self._data if self._stays else bytearray().join(self._pieces), np.uint8)
         parts = np.zeros((len(self._parts), 10), np.int64)
         parts[:, :_STOPPED] = self._parts
+        if self._stays:  # a chunk's own stretch of the answer
+            data = data[parts[0, 0] : parts[-1, 1]]
+            parts[:, :2] -= parts[0, 0]
         rows, result = _decode(data, parts, self._client.fetch_offset)
         faulty, unfinished = int(result[_FAULTY]), bool(parts[-1, _STOPPED - 1])
         if faulty or unfinished:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detector.errors import InputError
+from detector.sources.kafka_receive import receive_in_place
 
 Partition = tuple[str, int]  # topic, number
 
@@ -54,13 +55,14 @@ def theirs(partition: Partition) -> Any:
     return TopicPartition(*partition)
 
 
-def opened(make: Callable[..., Any], arguments: Mapping[str, Any], at: str = WHERE) -> Any:
+def opened(make: Callable[..., Any], arguments: Mapping[str, Any], at: str = WHERE, in_place: bool = False) -> Any:
     """A client, connected.
 
     Args:
         make: ``KafkaConsumer``, ``KafkaProducer`` or ``KafkaAdminClient``.
         arguments: its own; ``bootstrap_servers`` among them.
         at: where in the configuration they are written.
+        in_place: whether answers are received where they stay, see `kafka_receive`.
 
     Raises:
         InputError: no broker answers in ``bootstrap_timeout_ms``, or it refuses the credentials, or its certificate is
@@ -76,6 +78,8 @@ def opened(make: Callable[..., Any], arguments: Mapping[str, Any], at: str = WHE
         clients.append(KafkaNetClient(**configs))
         _watch(clients[-1]._manager, reasons)
         _hear_last_words(clients[-1]._manager)
+        if in_place:
+            receive_in_place(clients[-1]._manager)
         return clients[-1]
 
     try:

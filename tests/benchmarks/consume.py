@@ -1,4 +1,5 @@
-"""Records per second out of a real Kafka, values thrown away: kafka-python, kafka-python by batches, confluent-kafka.
+"""Records per second out of a real Kafka, values thrown away: kafka-python, kafka-python by batches, the detector's own
+source, confluent-kafka.
 
 Run as a module, ``python -m tests.benchmarks.consume [RECORDS]``; needs Java, Maven the first time, and the rival
 confluent-kafka, which is no dependency. Every row is its own process, reading one partition from its first record.
@@ -15,6 +16,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from detector.simulate.site import Popularity
+from tests.benchmarks.log import ACTIVITY, CLIENTS, IDS, POPULARITY, SEED
 from tests.e2e.broker import Broker
 
 RECORDS = 1_000_000
@@ -25,13 +30,19 @@ GROUP = "benchmark"
 
 
 def values(count: int) -> Iterator[bytes]:
-    """Gateway records of 250 bytes, JSON, all different, `A_SECOND` of them in every second of log time."""
-    for n in range(count):
+    """Gateway records of 250 bytes, JSON, all different, `A_SECOND` of them in every second of log time.
+
+    Who reads what is drawn as in the log that replay is measured with: 200,000 clients, 500,000 records.
+    """
+    rng = np.random.default_rng(SEED)
+    clients = Popularity(CLIENTS, ACTIVITY).draw(rng, count).tolist()
+    ids = Popularity(IDS, POPULARITY).draw(rng, count).tolist()
+    for n, (client, number) in enumerate(zip(clients, ids, strict=True)):
         second = n // A_SECOND
         record = {
             "time_local": f"2026-03-03T{second // 3_600 % 24:02}:{second // 60 % 60:02}:{second % 60:02}Z",
-            "remote_addr": f"10.{n * 7 % 251}.{n * 13 % 241}.{n * 31 % 239}",
-            "request": f"GET /api/v1/users/{n * 2_654_435_761 % 1_000_003} HTTP/1.1",
+            "remote_addr": f"10.{client >> 16}.{client >> 8 & 255}.{client & 255}",
+            "request": f"GET /api/v1/items/{number} HTTP/1.1",
             "status": 200,
             "body_bytes_sent": n * 37 % 9_973,
             "http_user_agent": "Mozilla/5.0 (X11; Linux x86_64)",
@@ -83,15 +94,23 @@ def plain(bootstrap: str, topic: str) -> Callable[[], tuple[int, int]]:
     return step
 
 
-def batches(bootstrap: str, topic: str, **settings: Any) -> Callable[[], tuple[int, int]]:
+def batches(bootstrap: str, topic: str) -> Callable[[], tuple[int, int]]:
+    """kafka-python with nothing but the decoding of records replaced: it receives as it does."""
+    from detector.sources import kafka_client
+
+    vars(kafka_client)["receive_in_place"] = lambda manager: None
+    return source(bootstrap, topic)
+
+
+def source(bootstrap: str, topic: str, **settings: Any) -> Callable[[], tuple[int, int]]:
     """The detector's own source."""
     from detector.sources.kafka import KafkaSource
     from detector.sources.kafka_settings import KafkaSettings
 
-    source = KafkaSource(KafkaSettings((topic,), "earliest", {"bootstrap.servers": bootstrap}, **settings))
+    opened = KafkaSource(KafkaSettings((topic,), "earliest", {"bootstrap.servers": bootstrap}, **settings))
 
     def step() -> tuple[int, int]:
-        chunks = source.poll(1.0)
+        chunks = opened.poll(1.0)
         return sum(len(c.starts) for c in chunks), sum(int(c.lengths.sum()) for c in chunks)
 
     return step
@@ -99,7 +118,7 @@ def batches(bootstrap: str, topic: str, **settings: Any) -> Callable[[], tuple[i
 
 def source_plain(bootstrap: str, topic: str) -> Callable[[], tuple[int, int]]:
     """The detector's own source where it falls back."""
-    return batches(bootstrap, topic, fast_decode="off")
+    return source(bootstrap, topic, fast_decode="off")
 
 
 def confluent(bootstrap: str, topic: str) -> Callable[[], tuple[int, int]]:
@@ -127,7 +146,7 @@ def confluent(bootstrap: str, topic: str) -> Callable[[], tuple[int, int]]:
     return step
 
 
-READERS = {reader.__name__: reader for reader in (plain, source_plain, batches, confluent)}
+READERS = {reader.__name__: reader for reader in (plain, source_plain, batches, source, confluent)}
 
 
 def measure(reader: str, bootstrap: str, topic: str, records: int) -> None:

@@ -24,7 +24,7 @@ from tests.e2e.stream import Member, Setting, incidents_of, make_topic, wait
 
 HERE = Path(__file__).parent
 RUNS = 2  # of each row; the better one is told, as in `consume`
-BARE = ("plain", "batches", "confluent")
+BARE = ("plain", "batches", "source", "confluent")
 LIVE_RATE = 50_000  # records a second while delays are measured
 LIVE_SECONDS = 24
 WALKERS = 60  # extractions that begin while delays are measured

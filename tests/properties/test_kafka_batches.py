@@ -65,7 +65,17 @@ def seal(batch: bytearray) -> None:
 
 
 def read(data: bytes, fetch_offset: int, fast: bool, aborted: Sequence[Any] = ()) -> tuple[list[Row], bool, int]:
-    """The rows of a response, whether reading ended in an error, and where it would go on."""
+    """The rows of a response, whether reading ended in an error, and where it would go on; by batches the same whether
+    records stay where they were received or are copied."""
+    found = _read(data, fetch_offset, fast, aborted)
+    if fast:
+        assert _read(memoryview(bytearray(data)), fetch_offset, fast, aborted) == found
+    return found
+
+
+def _read(
+    data: bytes | memoryview, fetch_offset: int, fast: bool, aborted: Sequence[Any]
+) -> tuple[list[Row], bool, int]:
     fetcher = SimpleNamespace(PartitionRecords=Fetcher.PartitionRecords)
     if fast:
         hook(fetcher, Counts())
