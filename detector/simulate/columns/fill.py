@@ -96,13 +96,18 @@ class Columns:
         self._position += len(rows)
         return b
 
+    def hashes(self, rows: Rows) -> Batch:
+        """The same without counting positions on: for looking up what somebody's hash is."""
+        position = self._position
+        batch = self.batch(rows)
+        self._position = position
+        return batch
+
     def clients(
         self, address: npt.NDArray[np.uint64], who: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.uint64], list[str]]:
         """Client hashes and printable names of identities, in their order."""
-        position = self._position
-        batch = self.batch(rows_of(np.zeros(len(who), np.int64), address=address, who=who))
-        self._position = position
+        batch = self.hashes(rows_of(np.zeros(len(who), np.int64), address=address, who=who))
         return batch.client, [bytes(name).rstrip(b"\0").decode("ascii") for name in batch.name]
 
 

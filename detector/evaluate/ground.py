@@ -1,0 +1,135 @@
+"""The ground cases stand on: one warm-up of ordinary traffic a world, and forks of what was learnt from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from detector.config import Config, parse_config
+from detector.engines.local import make_resolver, rules, sizes
+from detector.evaluate.cases import HOUR, Case, Setting
+from detector.incidents.incident import Incident
+from detector.incidents.story import Story
+from detector.packing import Saved
+from detector.pipeline import HOUR_US, Pipeline
+from detector.ranking import Ranking
+from detector.records.resolve import Resolver
+from detector.simulate import DECLARED, Options, Play
+from detector.simulate.play import Labelled
+
+_RAMP = "e5"
+_LEAD_SECONDS = 60.0  # ordinary traffic between a fork and the attack: the tables are the snapshot's by then
+_PHASE_SECONDS = 17  # an attack begins at another place of its minute with every seed, for ticks come by the minute
+
+News = Callable[[Incident, Story], None]
+
+
+@dataclass(frozen=True)
+class World:
+    """What two cases must have in common to stand on one warm-up."""
+
+    seed: int
+    rate: float
+    warm_seconds: float
+    confusers: tuple[str, ...]
+    budget: float
+
+
+def world_of(case: Case, setting: Setting) -> World:
+    """The world a case belongs to. One with confusers is never warmed: they belong to the whole of their log."""
+    rate = setting.slow_rate if case.form == _RAMP else setting.rate
+    warm = 0.0 if case.pattern == "quiet" else setting.warm_hours * HOUR
+    return World(case.seed, min(rate, setting.rate), warm, case.confusers, case.budget)
+
+
+def configuration(setting: Setting, budget: float = 1.0) -> Config:
+    """The configuration of all runs: partners as the simulator declares them, tables as large as the traffic asks."""
+    text = {
+        "detection": {"false_incidents_per_day": budget},
+        "partners": list(DECLARED),
+        "state": {"clients": setting.clients, "objects": setting.objects},
+    }
+    return parse_config(json.dumps(text).encode(), "suite")
+
+
+@dataclass
+class Ground:
+    """One world, warmed up or about to be.
+
+    Attributes:
+        world: what it is.
+        setting: of the suite.
+        saved: what the warm-up has taught; None before.
+        ranking: the second opinion, fed at every hour of the warm-up.
+    """
+
+    world: World
+    setting: Setting
+    saved: Saved | None = None
+    ranking: Ranking = field(default_factory=Ranking)
+
+    def __post_init__(self) -> None:
+        self.config = configuration(self.setting, self.world.budget)
+
+    def options(self, case: Case | None = None) -> Options:
+        """The simulator's options of the world, with those of a case."""
+        seconds = case.seconds if case else 0.0
+        if case and case.pattern == "quiet":
+            seconds = self.setting.quiet_hours * HOUR
+        whole = self.world.warm_seconds + _LEAD_SECONDS + _PHASE_SECONDS * 4 + seconds + 60
+        plain = Options(
+            seed=self.world.seed, rate=self.world.rate, duration_seconds=whole, confusers=self.world.confusers
+        )
+        if case is None or case.pattern == "quiet":
+            return plain
+        return replace(
+            plain,
+            form=case.form,
+            variant=case.variant,
+            identities=case.identities,
+            attack_rate=case.attack_rate,
+        )
+
+    def attack_us(self, options: Options) -> int:
+        """When attacks begin."""
+        late = _LEAD_SECONDS + self.world.seed * _PHASE_SECONDS % 60
+        return options.start_us + round((self.world.warm_seconds + late) * 1e6)
+
+    def play(self, case: Case) -> Play:
+        """A case's log."""
+        options = self.options(case)
+        if case.pattern == "quiet":
+            return Play.of(options)
+        begin = self.attack_us(options)
+        return Play.of(options, case.pattern, begin, begin + round(case.seconds * 1e6))
+
+    def fork(self, on_news: News | None = None) -> tuple[Pipeline, Resolver]:
+        """A pipeline that knows what the warm-up has taught, and the resolver its routes' texts come from."""
+        resolver, routes = make_resolver(self.config)
+        pipeline = Pipeline(rules(self.config), sizes(self.config), routes, on_news)
+        if self.saved is not None:
+            pipeline.load(self.saved.meta, self.saved.arrays)
+        return pipeline, resolver
+
+    def warm(self, *listeners: Callable[[Labelled], None]) -> Pipeline:
+        """Judges the ordinary traffic of the warm-up and keeps what was learnt; listeners hear every batch."""
+        pipeline, resolver = self.fork()
+        next_us = 0
+        for part in self.ordinary(resolver):
+            now = int(part.batch.time_us[0])
+            if now >= next_us:
+                self.ranking.observe(pipeline.state, now)
+                next_us = (now // HOUR_US + 1) * HOUR_US
+            pipeline.take(part.batch)
+            for listener in listeners:
+                listener(part)
+        self.saved = pipeline.save()
+        return pipeline
+
+    def ordinary(self, resolver: Resolver) -> Iterator[Labelled]:
+        """The warm-up's rows."""
+        options = self.options()
+        play = Play.of(options)
+        begin = options.start_us
+        return play.batches(play.columns(resolver), begin, begin + round(self.world.warm_seconds * 1e6))

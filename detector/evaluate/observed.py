@@ -1,0 +1,102 @@
+"""What really happened in a run by columns: the attacker's requests exactly, everybody's as a sample and as counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.simulate.columns.rows import Rows
+from detector.simulate.ledger import Ledger
+from detector.simulate.play import Labelled
+
+SEEN = np.dtype(
+    [
+        ("time_us", "i8"),
+        ("client", "u8"),
+        ("source", "u8"),
+        ("agent", "u8"),
+        ("network", "u4"),
+        ("route", "u4"),
+        ("actor", "i4"),  # -1 = not the attacker
+        ("weight", "u4"),  # requests it stands for
+    ]
+)
+"""A request as a selector may look at it."""
+
+COUNTED = np.dtype([("client", "u8"), ("requests", "i8"), ("made_by", "u1"), ("attack", "?")])
+"""A client's requests: by the attacker's hand or not, and what made the first of them (`simulate.columns.rows`)."""
+
+_EACH = 16  # one in so many ordinary requests is kept: 90,000 an hour at 300 a second, and a share of 0.1 % is 90
+_MERGE = 64  # batches between two mergers of the counts
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass
+class Observed:
+    """Fed with every batch after it was judged, for routes are assigned there."""
+
+    _ledgers: list[Ledger] = field(default_factory=list)
+    _seen: list[npt.NDArray[Any]] = field(default_factory=list)
+    _counts: list[npt.NDArray[Any]] = field(default_factory=list)
+    last_us: int = 0
+
+    def add(self, part: Labelled) -> None:
+        """Takes one batch."""
+        batch, rows = part.batch, part.rows
+        if part.attack.any():
+            self._ledgers.append(Ledger.of(rows))
+        asked = batch.requests > 0
+        keep = asked & (part.attack | (batch.position % _EACH == 0))
+        seen = np.zeros(int(keep.sum()), SEEN)
+        for name in ("time_us", "client", "source", "agent", "network", "route"):
+            seen[name] = getattr(batch, name)[keep]
+        seen["actor"] = rows["actor"][keep]
+        seen["weight"] = np.where(seen["actor"] >= 0, 1, _EACH)
+        self._seen.append(seen)
+        self._counts.append(_counted(batch.client[asked], rows[asked]))
+        if len(self._counts) > _MERGE:
+            self._counts = [merged(self._counts)]
+        self.last_us = int(batch.time_us[-1])
+
+    @property
+    def attacked(self) -> bool:
+        """Whether the attacker has been seen at all."""
+        return bool(self._ledgers)
+
+    def ledger(self) -> Ledger:
+        """The attacker's requests so far."""
+        return Ledger.joined(self._ledgers)
+
+    def seen(self) -> npt.NDArray[Any]:
+        """All requests of the attacker and a sample of the others', in log order (dtype SEEN)."""
+        self._seen = [np.concatenate(self._seen)] if self._seen else [np.zeros(0, SEEN)]
+        return self._seen[0]
+
+    def clients(self) -> npt.NDArray[Any]:
+        """Everybody's requests, ordered by client (dtype COUNTED)."""
+        self._counts = [merged(self._counts)]
+        return self._counts[0]
+
+
+def _counted(client: npt.NDArray[np.uint64], rows: Rows) -> npt.NDArray[Any]:
+    found, first, count = np.unique(client, return_index=True, return_counts=True)
+    made = np.zeros(len(found), COUNTED)
+    made["client"], made["requests"] = found, count
+    made["made_by"], made["attack"] = rows["source"][first], rows["actor"][first] >= 0
+    theirs = np.unique(client[rows["actor"] >= 0])
+    made["attack"][np.searchsorted(found, theirs)] = True
+    return made
+
+
+def merged(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Counts of several stretches as one, ordered by client; ``made_by`` is the earliest's."""
+    whole = np.concatenate(parts) if parts else np.zeros(0, COUNTED)
+    found, first, place = np.unique(whole["client"], return_index=True, return_inverse=True)
+    made = whole[first]
+    made["requests"] = np.bincount(place, whole["requests"], len(found)).astype(np.int64)
+    made["attack"] = np.bincount(place, whole["attack"], len(found)) > 0
+    return made

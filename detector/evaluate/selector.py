@@ -1,0 +1,122 @@
+"""A selector's conditions, applied to requests that were really made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.evaluate.observed import Mask
+from detector.simulate.columns.fill import Columns
+from detector.simulate.columns.rows import rows_of
+
+Seen = npt.NDArray[Any]
+
+NEW_US = 86_400_000_000  # a client is new for a day of log time after it was first seen
+_FIGURES = ("recall", "benign_share", "text", "precision", "actionable")
+
+
+@dataclass(frozen=True)
+class Conjunct:
+    """One condition: a field of the request and the texts it may have."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+def conjuncts(selector: dict[str, Any]) -> list[Conjunct]:
+    """The conditions of a selector; its figures are left out.
+
+    Understood are a list under ``conjuncts`` of objects ``{field, values}``, and plain keys with a text or a list of
+    texts; plural keys mean the same as singular ones.
+    """
+    listed = selector.get("conjuncts") or selector.get("all")
+    if isinstance(listed, list):
+        return [Conjunct(_singular(str(c["field"])), _texts(c.get("values", c.get("value")))) for c in listed]
+    return [Conjunct(_singular(key), _texts(value)) for key, value in selector.items() if key not in _FIGURES]
+
+
+def _singular(key: str) -> str:
+    return "route" if key in ("endpoint", "endpoints", "routes") else key.removesuffix("s")
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else (str(value),)
+
+
+class Selecting:
+    """Applies selectors to the requests of one run.
+
+    Args:
+        columns: what made the batches, for the hashes of agents and networks.
+        agents: texts of the world's agents, in their order.
+        routes: number of each route by its name.
+        first_us: tells when clients (by hash) were first seen.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        agents: list[str],
+        routes: dict[str, int],
+        first_us: Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.int64]],
+    ) -> None:
+        self._columns = columns
+        self._routes = routes
+        self._first_us = first_us
+        asked = rows_of(np.zeros(len(agents), np.int64), agent=np.arange(len(agents)))
+        self._agents = dict(zip(agents, columns.hashes(asked).agent.tolist(), strict=True))
+
+    def mask(self, selector: dict[str, Any], endpoints: Sequence[str], seen: Seen) -> Mask:
+        """Which requests (dtype SEEN) a selector selects; without a route it means its incident's ``endpoints``.
+
+        A condition that cannot be looked at here selects nothing: no figure may look better than it is.
+        """
+        parts = conjuncts(selector)
+        if not any(part.field == "route" for part in parts):
+            parts = [*parts, Conjunct("route", tuple(endpoints))]
+        mask = np.ones(len(seen), np.bool_)
+        for part in parts:
+            mask &= self._holds(part, seen)
+        return mask
+
+    def _holds(self, part: Conjunct, seen: Seen) -> Mask:
+        if part.field == "route":
+            return np.isin(seen["route"], [self._routes[name] for name in part.values if name in self._routes])
+        if part.field == "agent":
+            return np.isin(seen["agent"], _keys([_hash(self._agents, value) for value in part.values]))
+        if part.field == "network":
+            return np.isin(seen["network"], self._networks(part.values).astype(np.uint32))
+        if part.field in ("new", "cohort", "client_age"):
+            return np.asarray(seen["time_us"] - self._first_us(seen["client"]) < NEW_US)
+        return np.zeros(len(seen), np.bool_)
+
+    def _networks(self, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Hashes of networks: as the log's addresses are hashed, or as hexadecimal digits where no text was known."""
+        known: dict[str, int] = {}
+        for text in texts:
+            try:
+                network = ip_network(text, strict=False)
+            except ValueError:
+                continue
+            first = int(network.network_address)
+            row = rows_of(np.zeros(1, np.int64), address=np.uint64(first if network.version == 4 else first >> 64))
+            known[text] = int(self._columns.hashes(row).network[0])
+        return _keys([_hash(known, text) for text in texts])
+
+
+def _keys(values: list[int]) -> npt.NDArray[np.uint64]:
+    return np.array(values, np.uint64)
+
+
+def _hash(known: dict[str, int], text: str) -> int:
+    if text in known:
+        return known[text]
+    try:
+        return int(text, 16) % (1 << 64)
+    except ValueError:
+        return 0

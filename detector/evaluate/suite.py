@@ -1,0 +1,149 @@
+"""The whole suite: worlds one after the other, a line of JSON for each finished case, so that it can be taken up again.
+
+A line counts for a later run where the code, the configuration and the setting are the same: their digest is in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import detector
+from detector import clock
+from detector.errors import InputError, SinkError
+from detector.evaluate.cases import HOUR, SETTINGS, Case, Setting, suite
+from detector.evaluate.ground import Ground, configuration, world_of
+from detector.evaluate.rivals import Rivals
+from detector.evaluate.survival import survival
+from detector.evaluate.trial import run
+from detector.evaluate.unusual import places
+
+Say = Callable[[str], None]
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is to be run.
+
+    Attributes:
+        name: a key of SETTINGS.
+        setting: of the ordinary traffic.
+        cases: in the order they are run.
+        rivals: whether the rivals judge the same rows.
+    """
+
+    name: str
+    setting: Setting
+    cases: list[Case]
+    rivals: bool = True
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", _digest(self.setting))
+
+    @classmethod
+    def of(cls, name: str, only: str = "", seeds: int | None = None, rivals: bool = True) -> Suite:
+        """A suite by name; ``only`` keeps the cases whose key begins so (``P4``, ``P4/shared``), in any case."""
+        cases = [case for case in suite(name, seeds) if case.key.lower().startswith(only.lower())]
+        return cls(name, SETTINGS[name], cases, rivals)
+
+    def run(self, file: Path | None, say: Say) -> list[Line]:
+        """Runs what is not finished yet; returns a line for every case, and for every world's warm-up, in order.
+
+        Args:
+            file: of finished lines; read first, then appended to. None = nothing is kept.
+            say: told how far it is.
+
+        Raises:
+            InputError: the file cannot be read.
+            SinkError: it cannot be written.
+        """
+        done = {line["key"]: line for line in _read(file) if line["digest"] == self.digest}
+        begun = clock.monotonic()
+        worlds = list(dict.fromkeys(world_of(case, self.setting) for case in self.cases))
+        lines: list[Line] = []
+        for world in worlds:
+            cases = [case for case in self.cases if world_of(case, self.setting) == world]
+            warm_key = f"warm-up/{world.rate:g}/s/seed-{world.seed}" if world.warm_seconds else ""
+            left = [case for case in cases if case.key not in done]
+            if left:
+                ground = Ground(world, self.setting)
+                rivals = Rivals(ground) if self.rivals and warm_key else None
+                if warm_key:
+                    warm = {"key": warm_key, **_warm(ground, rivals)}
+                    _keep(file, done, {**warm, "digest": self.digest})
+                    say(f"{clock.monotonic() - begun:6.0f} s  {warm_key}")
+                for case in left:
+                    _keep(file, done, {"key": case.key, "digest": self.digest, **_case(case, ground, rivals)})
+                    say(f"{clock.monotonic() - begun:6.0f} s  {case.key}")
+            lines += [done[key] for key in (warm_key, *(case.key for case in cases)) if key in done]
+        return lines
+
+
+def _warm(ground: Ground, rivals: Rivals | None) -> Line:
+    began = clock.processor()
+    pipeline = ground.warm(*([rivals.listen] if rivals else []))
+    if rivals:
+        rivals.settle(pipeline)
+    found = [story.pattern for story in pipeline.book.stories if not story.closed]
+    return {
+        "days": ground.world.warm_seconds / 24 / HOUR,
+        "clients": len(pipeline.state.in_use),
+        "requests": int(pipeline.state.in_use["requests"].sum()),
+        "incidents": found,
+        "survival": survival(pipeline),
+        "rivals": rivals.false if rivals else [],
+        "processor_seconds": round(clock.processor() - began, 1),
+    }
+
+
+def _case(case: Case, ground: Ground, rivals: Rivals | None) -> Line:
+    judges = rivals.fresh() if rivals and case.pattern != "quiet" else []
+    running, record = run(case, ground, judges)
+    if case.pattern != "quiet":
+        record["unusual"] = places(running, ground.ranking)
+    else:
+        record["survival"] = survival(running.pipeline)
+    return record
+
+
+def _keep(file: Path | None, done: dict[str, Line], line: Line) -> None:
+    done[line["key"]] = line
+    if file is None:
+        return
+    try:
+        with file.open("a", encoding="ascii") as out:
+            out.write(json.dumps(line, ensure_ascii=True) + "\n")
+    except OSError as error:
+        raise SinkError(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def _read(file: Path | None) -> list[Line]:
+    if file is None or not file.exists():
+        return []
+    try:
+        text = file.read_text("ascii")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: cannot be read: {error}") from error
+    lines = []
+    for line in text.split("\n"):
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue  # the line that was being written when the last run was stopped
+    return lines
+
+
+def _digest(setting: Setting) -> str:
+    """12 hexadecimal digits of the program's sources, the configuration and the setting."""
+    whole = blake2b(digest_size=6)
+    root = Path(detector.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        whole.update(str(path.relative_to(root)).encode() + path.read_bytes())
+    whole.update((configuration(setting).digest + repr(setting)).encode())
+    return whole.hexdigest()

@@ -1,0 +1,150 @@
+"""One case of the suite: a fork of the warmed ground, the attack on it, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from detector import clock
+from detector.evaluate.cases import Case
+from detector.evaluate.figures import Figures, first_actionable, judge, loud
+from detector.evaluate.ground import Ground
+from detector.evaluate.named import Census, Record
+from detector.evaluate.observed import Observed
+from detector.incidents.incident import Incident
+from detector.incidents.render import incidents
+from detector.incidents.story import Story
+from detector.pipeline import Pipeline
+from detector.simulate.columns.fill import Columns
+from detector.simulate.play import Labelled, Play
+
+_LOOK_SECONDS = 60.0  # log time before an alert is looked at for the first time; doubled at each further look
+_MADE_BY = {0: "people", 100: "machines", 200: "attack"}
+
+
+class Rival(Protocol):
+    """Somebody else's rule, fed with the same rows."""
+
+    def take(self, part: Labelled) -> None:
+        """Takes one batch in log order."""
+
+    def result(self, observed: Observed) -> list[dict[str, Any]]:
+        """What came of it."""
+
+
+@dataclass
+class Watch:
+    """Keeps every revision of every incident with the moment it was told."""
+
+    told: list[tuple[int, Record]] = field(default_factory=list)
+    now_us: int = 0
+    _known: set[str] = field(default_factory=set)
+
+    def news(self, incident: Incident, _: Story) -> None:
+        """Hears of a revision: a first one at the moment it is raised, later ones at the end of the batch."""
+        record = incident.record()
+        first = incident.incident not in self._known
+        self._known.add(incident.incident)
+        raised = _micros(incident.raised_at)
+        self.told.append((raised if first else max(raised, self.now_us), record))
+
+    def finish(self, pipeline: Pipeline) -> None:
+        """The last state of what is still open."""
+        detector = {"version": "", "config": ""}
+        self.told += [(pipeline.last_us, i.record()) for i in incidents(pipeline.book, detector)]
+
+
+@dataclass
+class Run:
+    """What is under way in one case."""
+
+    case: Case
+    pipeline: Pipeline
+    play: Play
+    columns: Columns
+    watch: Watch
+    observed: Observed = field(default_factory=Observed)
+
+    def census(self) -> Census:
+        """Who is who, as of now."""
+        return Census(self.pipeline, self.columns, self.play.world.agents)
+
+    def actionable(self) -> bool:
+        """Whether an alert so far is actionable, as far as the rows so far can tell."""
+        return first_actionable(self.watch.told, self.census(), self.observed.seen()) is not None
+
+
+def start(case: Case, ground: Ground) -> Run:
+    """A case at its first row."""
+    watch = Watch()
+    pipeline, resolver = ground.fork(watch.news)
+    play = ground.play(case)
+    return Run(case, pipeline, play, play.columns(resolver, listed=case.listed), watch)
+
+
+def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, dict[str, Any]]:
+    """Plays a case to its end, or until a while after its first actionable alert; returns the run and its record."""
+    began = clock.processor()
+    running = start(case, ground)
+    setting = ground.setting
+    begin = running.play.world.start_us + round(ground.world.warm_seconds * 1e6)
+    end = running.play.world.options.end_us
+    attack = ground.attack_us(running.play.world.options)
+    keep_on = attack + round(setting.compare_seconds * 1e6) if rivals else attack
+    look_us, stop_us = 0, end
+    for part in running.play.batches(running.columns, begin, end):
+        running.watch.now_us = int(part.batch.time_us[-1])
+        running.pipeline.take(part.batch)
+        running.observed.add(part)
+        for rival in rivals:
+            rival.take(part)
+        now = running.watch.now_us
+        if now >= stop_us:
+            break
+        if (
+            stop_us == end
+            and case.pattern != "quiet"
+            and now >= look_us
+            and any(loud(r) for _, r in running.watch.told)
+        ):
+            if running.actionable():
+                stop_us = min(end, max(now + round(setting.tail_seconds * 1e6), keep_on))
+            look_us = now + max(round(_LOOK_SECONDS * 1e6), (now - attack) // 4)
+    running.watch.finish(running.pipeline)
+    record = {"case": case.key, "log_seconds": round((running.observed.last_us - begin) / 1e6)}
+    figures = _quiet(running) if case.pattern == "quiet" else judged(running)
+    record |= {"figures": figures, "rivals": [r for rival in rivals for r in rival.result(running.observed)]}
+    return running, {**record, "processor_seconds": round(clock.processor() - began, 1)}
+
+
+def judged(running: Run) -> dict[str, Any]:
+    """The figures of a run with an attack."""
+    figures: Figures = judge(running.watch.told, running.observed, running.census())
+    return figures.record()
+
+
+def _quiet(running: Run) -> dict[str, Any]:
+    """Who was accused where nobody attacks: the confuser that made most of each incident's requests."""
+    census, counts = running.census(), running.observed.clients()
+    seen = running.observed.seen()
+    final = {record["incident"]: record for _, record in running.watch.told if not record.get("merged_into")}
+    accused: dict[str, list[str]] = {"loud": [], "informational": []}
+    for record in final.values():
+        found = counts[np.isin(counts["client"], census.keys(record["clients"]))]
+        if not len(found):
+            chosen = np.unique(seen["client"][census.selected(record, seen)])
+            found = counts[np.isin(counts["client"], chosen)]
+        makers = np.bincount(found["made_by"], found["requests"], 256)
+        maker = int(makers.argmax()) if makers.any() else 0
+        who = _MADE_BY.get(maker, f"N{maker}")
+        accused["loud" if loud(record) else "informational"].append(f"{record['pattern']} {who} {record['incident']}")
+    return {"accused": accused["loud"], "informational": accused["informational"]}
+
+
+def _micros(moment: str) -> int:
+    from detector.config import parse_moment
+
+    return parse_moment(moment, "raised_at")
