@@ -1,4 +1,4 @@
-"""``detector evaluate``: replays a simulated log and judges what was found against the truth."""
+"""``detector evaluate``: judges a replay of a simulated log, or runs the whole suite of attacks and confusers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,70 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    log: Annotated[Path, typer.Argument(metavar="LOG", help="The log `detector simulate` wrote.")],
-    truth: Annotated[Path, typer.Option(metavar="FILE", help="The truth it wrote beside it.")],
+    log: Annotated[Path | None, typer.Argument(metavar="LOG", help="The log `detector simulate` wrote.")] = None,
+    truth: Annotated[Path | None, typer.Option(metavar="FILE", help="The truth it wrote beside it.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration of the replay.")] = None,
     incidents: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Judge these incidents (JSON lines) instead of replaying LOG.")
     ] = None,
     output: Annotated[str, typer.Option(help="table or json.")] = "table",
+    suite: Annotated[
+        str | None, typer.Option(metavar="quick|full", help="Instead of a log: every pattern, confuser and rival.")
+    ] = None,
+    only: Annotated[str, typer.Option(metavar="CASE", help="Of the suite: cases that begin so: P4, P4/shared.")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="Of the suite. [quick: 1, full: 5]")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of the suite: finished cases (JSON lines), gone on with.")
+    ] = None,
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Of the suite: write the table there.")] = None,
+    rivals: Annotated[bool, typer.Option(help="Of the suite: the rivals' rules and models too.")] = True,
 ) -> int:
-    """Replay a labelled log: records exposed before the alert, leak share, minutes, false incidents, names."""
+    """Judge a labelled log, or run the suite: records exposed before the alert, minutes, false incidents, names."""
     from detector.errors import UsageError
-    from detector.evaluate import evaluate as judge
-    from detector.simulate.truth import Truth
 
     if output not in ("table", "json"):
         raise UsageError(f"--output {output!r}: allowed are table and json")
+    if suite is not None:
+        if log is not None or truth is not None:
+            raise UsageError("--suite makes its own logs: leave out LOG and --truth")
+        return _suite(suite, {"only": only, "seeds": seeds, "rivals": rivals}, resume, markdown, output)
+    if log is None or truth is None:
+        raise UsageError("give LOG and --truth FILE, or --suite quick or full")
+    return _log(log, truth, config, incidents, output)
+
+
+def _log(log: Path, truth: Path, config: Path | None, incidents: Path | None, output: str) -> int:
+    from detector.evaluate import evaluate as judge
+    from detector.simulate.truth import Truth
+
     known = Truth.read(truth)
     found = _replayed(log, config) if incidents is None else _read(incidents)
     _show(judge(found, known), output)
+    return 0
+
+
+def _suite(name: str, options: dict[str, Any], resume: Path | None, markdown: Path | None, output: str) -> int:
+    import json
+
+    from detector.errors import SinkError, UsageError
+    from detector.evaluate.cases import SETTINGS
+    from detector.evaluate.suite import Suite
+    from detector.evaluate.suite_table import markdown as written
+
+    if name not in SETTINGS:
+        raise UsageError(f"--suite {name!r}: allowed are {', '.join(SETTINGS)}")
+    chosen = Suite.of(name, **options)
+    if not chosen.cases:
+        raise UsageError(f"--only {options['only']!r}: no case of the suite begins so")
+    lines = chosen.run(resume, lambda text: typer.echo(text, err=True))
+    given = "".join(f" --{k} {options[k]}" for k in ("only", "seeds") if options[k])
+    text = written(chosen, lines, f"detector evaluate --suite {name}{given}")
+    if markdown is not None:
+        try:
+            markdown.write_text(text, "utf-8")
+        except OSError as error:
+            raise SinkError(f"{markdown}: cannot be written: {error.strerror}") from error
+    typer.echo("\n".join(json.dumps(line) for line in lines) if output == "json" else text)
     return 0
 
 

@@ -31,17 +31,17 @@ class Figures:
     """What one run was worth; None where there is nothing to say.
 
     Attributes:
-        first_seconds: from the attacker's first request to the first alert about him, actionable or not.
+        first_seconds: from the attacker's first request to the first word about him, actionable or not, loud or not.
         seconds: the same to the first actionable alert.
         records: distinct records exposed by then, of ``records_taken`` in the run.
         leak_share: the former as a share of the latter; 1 where nothing was actionable.
         requests: of the attacker's busiest client up to then.
-        pattern: of the first alert about him.
+        pattern, severity: of the first word about him.
         incidents: loud ones about him; one is right.
         informational: quiet ones about him.
         listed_precision, listed_recall: of the clients named above informational, at the end.
         selector_precision, selector_recall: of requests selected by the selectors of such incidents, at the end.
-        counted: records the first alert's incident counted in the end; ``clients_counted`` the clients.
+        counted: records the first of these incidents counted in the end; ``clients_counted`` the clients.
         attackers: clients the attacker used.
         false: ids of loud incidents about nobody of the attacker's, with their patterns.
     """
@@ -53,6 +53,7 @@ class Figures:
     leak_share: float
     requests: int | None
     pattern: str
+    severity: str
     incidents: int
     informational: int
     listed_precision: float | None
@@ -89,7 +90,7 @@ def judge(told: Told, observed: Observed, census: Census) -> Figures:
     ours = [record for record in about.values() if loud(record)]
     begin = int(ledger.time_us[0])
     moment = first_actionable(told, census, seen)
-    alerts = [(at, record["incident"]) for at, record in told if record["incident"] in about and loud(record)]
+    alerts = [(at, record["incident"]) for at, record in told if record["incident"] in about]
     first = min(alerts, default=None)
     lead = about[first[1]] if first else None
     by_then = None if moment is None else ledger.exposed_by(moment)
@@ -103,6 +104,7 @@ def judge(told: Told, observed: Observed, census: Census) -> Figures:
         leak_share=1.0 if by_then is None else by_then / max(taken, 1),
         requests=None if moment is None else _busiest(seen[theirs & (seen["time_us"] <= moment)]),
         pattern=lead["pattern"] if lead else "",
+        severity=lead["severity"] if lead else "",
         incidents=len(ours),
         informational=len(about) - len(ours),
         listed_precision=listed,

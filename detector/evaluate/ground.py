@@ -72,6 +72,11 @@ class Ground:
     def __post_init__(self) -> None:
         self.config = configuration(self.setting, self.world.budget)
 
+    @property
+    def begin_us(self) -> int:
+        """Where cases begin: the first moment after the warm-up."""
+        return self.options().start_us + round(self.world.warm_seconds * 1e6)
+
     def options(self, case: Case | None = None) -> Options:
         """The simulator's options of the world, with those of a case."""
         seconds = case.seconds if case else 0.0
@@ -112,7 +117,7 @@ class Ground:
             pipeline.load(self.saved.meta, self.saved.arrays)
         return pipeline, resolver
 
-    def warm(self, *listeners: Callable[[Labelled], None]) -> Pipeline:
+    def warm(self, *listeners: Callable[[Labelled], None]) -> tuple[Pipeline, Resolver]:
         """Judges the ordinary traffic of the warm-up and keeps what was learnt; listeners hear every batch."""
         pipeline, resolver = self.fork()
         next_us = 0
@@ -125,11 +130,10 @@ class Ground:
             for listener in listeners:
                 listener(part)
         self.saved = pipeline.save()
-        return pipeline
+        return pipeline, resolver
 
     def ordinary(self, resolver: Resolver) -> Iterator[Labelled]:
         """The warm-up's rows."""
         options = self.options()
         play = Play.of(options)
-        begin = options.start_us
-        return play.batches(play.columns(resolver), begin, begin + round(self.world.warm_seconds * 1e6))
+        return play.batches(play.columns(resolver), options.start_us, self.begin_us)

@@ -37,8 +37,14 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass
 class Observed:
-    """Fed with every batch after it was judged, for routes are assigned there."""
+    """Fed with every batch after it was judged, for routes are assigned there.
 
+    Attributes:
+        sampled: whether a sample of requests is kept beside the counts.
+        last_us: log time of the last request.
+    """
+
+    sampled: bool = True
     _ledgers: list[Ledger] = field(default_factory=list)
     _seen: list[npt.NDArray[Any]] = field(default_factory=list)
     _counts: list[npt.NDArray[Any]] = field(default_factory=list)
@@ -50,7 +56,7 @@ class Observed:
         if part.attack.any():
             self._ledgers.append(Ledger.of(rows))
         asked = batch.requests > 0
-        keep = asked & (part.attack | (batch.position % _EACH == 0))
+        keep = self.sampled & asked & (part.attack | (batch.position % _EACH == 0))
         seen = np.zeros(int(keep.sum()), SEEN)
         for name in ("time_us", "client", "source", "agent", "network", "route"):
             seen[name] = getattr(batch, name)[keep]

@@ -17,10 +17,14 @@ from detector import clock
 from detector.errors import InputError, SinkError
 from detector.evaluate.cases import HOUR, SETTINGS, Case, Setting, suite
 from detector.evaluate.ground import Ground, configuration, world_of
+from detector.evaluate.named import Census
+from detector.evaluate.observed import Observed
 from detector.evaluate.rivals import Rivals
 from detector.evaluate.survival import survival
-from detector.evaluate.trial import run
+from detector.evaluate.trial import accused, run
 from detector.evaluate.unusual import places
+from detector.incidents.render import incidents
+from detector.simulate import Play
 
 Say = Callable[[str], None]
 Line = dict[str, Any]
@@ -87,15 +91,18 @@ class Suite:
 
 def _warm(ground: Ground, rivals: Rivals | None) -> Line:
     began = clock.processor()
-    pipeline = ground.warm(*([rivals.listen] if rivals else []))
+    observed = Observed(sampled=False)
+    pipeline, resolver = ground.warm(observed.add, *([rivals.listen] if rivals else []))
     if rivals:
-        rivals.settle(pipeline)
-    found = [story.pattern for story in pipeline.book.stories if not story.closed]
+        rivals.settle()
+    play = Play.of(ground.options())
+    census = Census(pipeline, play.columns(resolver), play.world.agents)
+    told = [found.record() for found in incidents(pipeline.book, {})]
     return {
         "days": ground.world.warm_seconds / 24 / HOUR,
         "clients": len(pipeline.state.in_use),
         "requests": int(pipeline.state.in_use["requests"].sum()),
-        "incidents": found,
+        **accused(told, census, observed),
         "survival": survival(pipeline),
         "rivals": rivals.false if rivals else [],
         "processor_seconds": round(clock.processor() - began, 1),

@@ -37,14 +37,23 @@ class Rival(Protocol):
 
 @dataclass
 class Watch:
-    """Keeps every revision of every incident with the moment it was told."""
+    """Keeps every revision of the incidents raised from a moment on, each with the moment it was told.
 
+    Attributes:
+        since_us: what was raised before belongs to the warm-up.
+        told: moment and incident.
+        now_us: end of the batch that is being judged.
+    """
+
+    since_us: int = 0
     told: list[tuple[int, Record]] = field(default_factory=list)
     now_us: int = 0
     _known: set[str] = field(default_factory=set)
 
     def news(self, incident: Incident, _: Story) -> None:
         """Hears of a revision: a first one at the moment it is raised, later ones at the end of the batch."""
+        if _micros(incident.raised_at) < self.since_us:
+            return
         record = incident.record()
         first = incident.incident not in self._known
         self._known.add(incident.incident)
@@ -54,7 +63,9 @@ class Watch:
     def finish(self, pipeline: Pipeline) -> None:
         """The last state of what is still open."""
         detector = {"version": "", "config": ""}
-        self.told += [(pipeline.last_us, i.record()) for i in incidents(pipeline.book, detector)]
+        for incident in incidents(pipeline.book, detector):
+            if _micros(incident.raised_at) >= self.since_us:
+                self.told.append((pipeline.last_us, incident.record()))
 
 
 @dataclass
@@ -79,7 +90,7 @@ class Run:
 
 def start(case: Case, ground: Ground) -> Run:
     """A case at its first row."""
-    watch = Watch()
+    watch = Watch(ground.begin_us)
     pipeline, resolver = ground.fork(watch.news)
     play = ground.play(case)
     return Run(case, pipeline, play, play.columns(resolver, listed=case.listed), watch)
@@ -90,7 +101,7 @@ def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, 
     began = clock.processor()
     running = start(case, ground)
     setting = ground.setting
-    begin = running.play.world.start_us + round(ground.world.warm_seconds * 1e6)
+    begin = ground.begin_us
     end = running.play.world.options.end_us
     attack = ground.attack_us(running.play.world.options)
     keep_on = attack + round(setting.compare_seconds * 1e6) if rivals else attack
@@ -127,21 +138,31 @@ def judged(running: Run) -> dict[str, Any]:
 
 
 def _quiet(running: Run) -> dict[str, Any]:
-    """Who was accused where nobody attacks: the confuser that made most of each incident's requests."""
-    census, counts = running.census(), running.observed.clients()
-    seen = running.observed.seen()
-    final = {record["incident"]: record for _, record in running.watch.told if not record.get("merged_into")}
-    accused: dict[str, list[str]] = {"loud": [], "informational": []}
+    told = [record for _, record in running.watch.told]
+    return accused(told, running.census(), running.observed)
+
+
+def accused(told: Sequence[Record], census: Census, observed: Observed) -> dict[str, Any]:
+    """Who was accused where nobody attacks: pattern, id, and what made most of the incident's requests.
+
+    Args:
+        told: incidents, the last state of each last.
+        census: who is who.
+        observed: who made how many requests.
+    """
+    counts, seen = observed.clients(), observed.seen()
+    final = {record["incident"]: record for record in told if not record.get("merged_into")}
+    found: dict[str, list[str]] = {"accused": [], "informational": []}
     for record in final.values():
-        found = counts[np.isin(counts["client"], census.keys(record["clients"]))]
-        if not len(found):
+        theirs = counts[np.isin(counts["client"], census.keys(record["clients"]))]
+        if not len(theirs):
             chosen = np.unique(seen["client"][census.selected(record, seen)])
-            found = counts[np.isin(counts["client"], chosen)]
-        makers = np.bincount(found["made_by"], found["requests"], 256)
+            theirs = counts[np.isin(counts["client"], chosen)]
+        makers = np.bincount(theirs["made_by"], theirs["requests"], 256)
         maker = int(makers.argmax()) if makers.any() else 0
         who = _MADE_BY.get(maker, f"N{maker}")
-        accused["loud" if loud(record) else "informational"].append(f"{record['pattern']} {who} {record['incident']}")
-    return {"accused": accused["loud"], "informational": accused["informational"]}
+        found["accused" if loud(record) else "informational"].append(f"{record['pattern']} {who} {record['incident']}")
+    return found
 
 
 def _micros(moment: str) -> int:

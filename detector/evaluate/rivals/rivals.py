@@ -66,7 +66,7 @@ class Rivals:
         self._total_false += len(self._total.fires(part))
         self._hours += self._hourly.take(part)
 
-    def settle(self, _: Any = None) -> None:
+    def settle(self) -> None:
         """The warm-up is over: fits the outlier models."""
         self._models = fit([hour for hour in self._hours if len(hour.values)])
         self._hours = []

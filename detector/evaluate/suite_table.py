@@ -1,0 +1,192 @@
+"""The suite's lines as Markdown: what was caught when, who was accused where nobody attacks, what rivals do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from detector.evaluate.cases import DAY, HOUR, Case, Target
+from detector.evaluate.poisson import upper_bound
+from detector.evaluate.suite import Suite
+
+Line = dict[str, Any]
+Cells = Sequence[str]
+
+_NO_CENSUS = (
+    "agent-census: not among the packages of this environment, so it was not run; it names no moment and no records."
+)
+
+
+def markdown(suite: Suite, lines: Sequence[Line], command: str) -> str:
+    """The whole document.
+
+    Args:
+        suite: what was run.
+        lines: what came of it.
+        command: that makes it again.
+    """
+    by_key = {line["key"]: line for line in lines}
+    done = [(case, by_key[case.key]) for case in suite.cases if case.key in by_key]
+    warm = [line for line in lines if line["key"].startswith("warm-up")]
+    attacks = [(case, line) for case, line in done if case.pattern != "quiet"]
+    quiet = [(case, line) for case, line in done if case.pattern == "quiet"]
+    s = suite.setting
+    head = [
+        f"# Evaluation, {suite.name}",
+        "",
+        f"`{command}`, digest `{suite.digest}` (code, configuration, setting). Ordinary traffic: {s.rate:g} requests a "
+        f"second, {s.warm_hours:g} h of warm-up a seed, attacks at their own rates on a fork of it; tables of "
+        f"{s.clients:,} clients and {s.objects:,} objects. Log time throughout; no lateness.",
+        "",
+    ]
+    parts = [head, _attacks(attacks), _quiet(quiet, warm), _survival([*warm, *(line for _, line in quiet)])]
+    return "\n".join(text for part in [*parts, _rivals(attacks, warm)] for text in part) + "\n"
+
+
+def verdict(case: Case, figures: dict[str, Any]) -> str:
+    """``pass``, ``miss`` or ``printed``: a case's figures against its target."""
+    target = case.target
+    if target == Target():
+        return "printed"
+    if case.pattern == "quiet":
+        return "pass" if not figures["accused"] else "miss"
+    if target.quiet:
+        return "pass" if figures["incidents"] == 0 and figures["informational"] else "miss"
+    reached = (
+        _under(figures["seconds"], target.seconds),
+        _under(figures["records"], target.records),
+        _under(figures["requests"], target.requests, equal=True),
+    )
+    return "pass" if all(reached) else "miss"
+
+
+def _under(seen: float | None, limit: float | None, equal: bool = False) -> bool:
+    if limit is None:
+        return True
+    return seen is not None and (seen < limit or (equal and seen == limit))
+
+
+def _attacks(done: Sequence[tuple[Case, Line]]) -> list[str]:
+    head = ["case", "first word", "actionable", "records then", "leak share", "incidents", "names p / r"]
+    head += ["selector p / r", "counted / taken", "clients / attackers", "false", "target", "verdict", "HBOS rank"]
+    rows = []
+    for case, line in done:
+        f = line["figures"]
+        word = "–" if f["first_seconds"] is None else f"{f['pattern']} ({f['severity']}) {_time(f['first_seconds'])}"
+        rows.append(
+            (
+                case.key,
+                word,
+                _time(f["seconds"]),
+                _count(f["records"]),
+                f"{f['leak_share']:.3%}",
+                f"{f['incidents']} + {f['informational']} info",
+                _pair(f["listed_precision"], f["listed_recall"]),
+                _pair(f["selector_precision"], f["selector_recall"]),
+                f"{_count(f['counted'])} / {_count(f['records_taken'])}",
+                f"{_count(f['clients_counted'])} / {_count(f['attackers'])}",
+                str(len(f["false"])),
+                case.target.words(),
+                verdict(case, f),
+                _rank(line.get("unusual", {})),
+            )
+        )
+    passed = sum(verdict(case, line["figures"]) == "pass" for case, line in done)
+    asked = sum(case.target != Target() for case, _ in done)
+    said = [f"## Attacks: {passed} of {asked} targets met", ""]
+    said += [
+        "*actionable*: what was named until then makes half of the attacker's later requests and at most 0.1 % of "
+    ]
+    said[-1] += "everybody else's. *p / r*: precision and recall, of names as clients, of selectors as requests. *HBOS "
+    said[-1] += "rank*: the attacker's best place among the unusual clients of the last hour, which raises nothing."
+    return [*said, "", *_table(head, rows), ""]
+
+
+def _quiet(quiet: Sequence[tuple[Case, Line]], warm: Sequence[Line]) -> list[str]:
+    rows = [(line["key"], f"{line['days']:.2f}", *_accused(line)) for line in warm]
+    rows += [(case.key, f"{line['log_seconds'] / DAY:.2f}", *_accused(line["figures"])) for case, line in quiet]
+    usual = [line for case, line in quiet if case.budget == 1.0]
+    count = sum(len(line["figures"]["accused"]) for line in usual)
+    days = sum(line["log_seconds"] for line in usual) / DAY
+    pooled = "No run without an attack, so no bound."
+    if days:
+        pooled = f"Pooled: {count} false incidents above informational in {days:.2f} days with all confusers, at most "
+        pooled += f"{upper_bound(count) / days:.2f} a day (95 %, exact Poisson). Warm-ups and the attacks' hours share "
+        pooled += "their ordinary rows with these days and are not counted again."
+    return ["## Nobody attacks", "", *_table(("run", "days", "accused", "informational"), rows), "", pooled, ""]
+
+
+def _accused(found: dict[str, Any]) -> tuple[str, str]:
+    return _tallied(found["accused"]), _tallied(found["informational"])
+
+
+def _tallied(names: list[str]) -> str:
+    kinds: dict[str, int] = {}
+    for name in names:
+        kind = " ".join(name.split(" ")[:2])
+        kinds[kind] = kinds.get(kind, 0) + 1
+    return ", ".join(f"{n} × {kind}" for kind, n in sorted(kinds.items())) or "nobody"
+
+
+def _survival(lines: Sequence[Line]) -> list[str]:
+    rows = []
+    for line in lines:
+        s = line["survival"]
+        for name, counts in s["named"].items():
+            shares = [f"{count / max(s['clients'], 1):.1e}" for count in counts]
+            rows.append((line["key"], f"{s['clients']:,}", name, *shares))
+    levels = ("1e-2", "1e-3", "1e-4")
+    said = ["## Survival of the statistics over ordinary client-days", ""]
+    said += ["Share of reading clients that a detector would name, or a channel's nats would pass, at a level that "]
+    said[-1] += "promises at most 1e-2, 1e-3, 1e-4; detectors with everything else they ask for."
+    return [*said, "", *_table(("run", "clients", "statistic", *levels), rows), ""]
+
+
+def _rivals(attacks: Sequence[tuple[Case, Line]], warm: Sequence[Line]) -> list[str]:
+    false = {r["rival"]: r for line in warm for r in line["rivals"]}
+    if not false:
+        return []
+    said = ["## Rivals on the same rows", "", "Records exposed at the first actionable alert; – = never in the case."]
+    for kind, about in (
+        ("no false", "### Thresholds raised until nobody is accused in the warm-up"),
+        ("shipped", "### As shipped"),
+    ):
+        found = [(case, line, {r["rival"]: r for r in line["rivals"] if r["as"] == kind}) for case, line in attacks]
+        names = list(dict.fromkeys(name for _, _, rivals in found for name in rivals))
+        title = {n: f"{n} ({false[n]['false_a_day']:,g} false a day)" if kind == "shipped" else n for n in names}
+        rows = [
+            (case.key, _count(line["figures"]["records"]), *(_count(rivals[n]["records"]) for n in names))
+            for case, line, rivals in found
+            if rivals
+        ]
+        said += ["", about, "", *_table(("case", "detector", *title.values()), rows)]
+    return [*said, "", _NO_CENSUS, ""]
+
+
+def _table(head: Cells, rows: Iterable[Cells]) -> list[str]:
+    lines = [list(head), ["---"] * len(head), *rows]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def _rank(unusual: dict[str, Any]) -> str:
+    best, unnamed = unusual.get("best"), unusual.get("best_unnamed")
+    if best is None:
+        return "–"
+    return f"{best}" if unnamed is None else f"{best} (unnamed {unnamed})"
+
+
+def _pair(precision: float | None, recall: float | None) -> str:
+    return "–" if precision is None or recall is None else f"{precision:.1%} / {recall:.1%}"
+
+
+def _count(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (60.0, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
