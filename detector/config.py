@@ -59,6 +59,7 @@ class ReplaySettings:
         threads: 1 = everything in line, 2 = reading and parsing beside judging. The result is the same.
         cases: folder for what stands behind each incident; None = none written.
         features: whether the features of every client are wanted at the end.
+        top: how many of the most unusual clients are wanted at the end.
     """
 
     config: Config = field(default_factory=Config)
@@ -69,6 +70,7 @@ class ReplaySettings:
     threads: int = 2
     cases: Path | None = None
     features: bool = False
+    top: int = 0
 
 
 def parse_moment(text: str, option: str) -> int:

@@ -54,6 +54,9 @@ def replay(
         Path | None, typer.Option(metavar="FILE.parquet", help="Write the features of every client, a row each.")
     ] = None,
     client: Annotated[str | None, typer.Option(metavar="ID", help="Print all that is known about one client.")] = None,
+    top: Annotated[
+        int, typer.Option(metavar="N", min=0, max=1000, help="Print the N most unusual clients, three reasons each.")
+    ] = 0,
     output: Annotated[Output, typer.Option(help="What to print.")] = Output.TABLE,
     fail_on: Annotated[
         Severity | None, typer.Option(help="End with code 1 if an incident is at least this severe.")
@@ -75,6 +78,7 @@ def replay(
         threads=threads,
         cases=cases,
         features=features is not None or client is not None,
+        top=top,
     )
     _check(settings, features)
     with progress(not quiet) as on_progress:
@@ -125,6 +129,10 @@ def _print(result: ReplayResult, output: Output, file: Path | None, client: str 
         from detector.cli.features import client_lines
 
         _say(client_lines(result.features(), result.incidents, client), err=output is Output.JSON)
+    if result.unusual:
+        from detector.cli.unusual import unusual_lines
+
+        _say(unusual_lines(result.unusual), err=output is Output.JSON)
     _say([*(notes if output is Output.JSON else []), *closing], err=output is Output.JSON)
     _say(loss_lines(result.coverage), err=True)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
 from detector.engines.coverage import Coverage
 from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
+from detector.engines.ranked import Ranked
 from detector.engines.reading import Reader, ReadSettings
 from detector.errors import SinkError
 from detector.incidents.incident import Incident
 from detector.incidents.render import case, incidents
 from detector.pipeline import Pipeline, Rules
+from detector.ranking import Ranking, Unusual
 from detector.records.batch import LATE
 from detector.records.declared import Declared
 from detector.records.identity import Identity, identity_report
@@ -53,6 +55,7 @@ class ReplayResult:
         floor: what would not have been seen in this log, a line each.
         notes: what the user should know first: formats detected, a proxy in front.
         features: makes the per-client features, a structured array with one row a client.
+        unusual: the most unusual clients, best first, as many as ``settings.top`` asks for.
     """
 
     incidents: list[Incident]
@@ -60,6 +63,7 @@ class ReplayResult:
     floor: list[str]
     notes: list[str]
     features: Callable[[], npt.NDArray[Any]]
+    unusual: list[Unusual] = field(default_factory=list)
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -95,9 +99,11 @@ def replay(
     resolver, routes = make_resolver(config)
     reader = Reader(paths, read_settings(settings), resolver)
     pipeline = Pipeline(rules(config), sizes(config), routes)
+    ranked = Ranked(pipeline, Ranking()) if settings.top else None
+    take = ranked.take if ranked else pipeline.take
     for number, released in enumerate(reader):
         released.batch.flags |= released.late * np.uint8(LATE)
-        pipeline.take(replace(released.batch, time_us=released.moment_us))
+        take(replace(released.batch, time_us=released.moment_us))
         reader.coverage.count_objects(released.batch)
         if on_progress and number % PROGRESS_EVERY == 0:
             on_progress(*reader.progress())
@@ -115,6 +121,7 @@ def replay(
         floor=floor_lines(pipeline, reader.coverage),
         notes=_notes(reader, resolver),
         features=lambda: features_of(pipeline.state),
+        unusual=ranked.top(settings.top) if ranked else [],
     )
 
 
