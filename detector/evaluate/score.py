@@ -1,8 +1,9 @@
 """Incidents against the truth: how much was gone at the first actionable alert, and who was named rightly.
 
 The headline metric is records exposed before the first actionable alert. An alert is actionable when it names clients
-that make at least half of the attacker's later requests and at most 0.1 % of everybody else's. The names are those of
-the incident's last state: a replay writes no other.
+that make at least half of the attacker's later requests and at most 0.1 % of everybody else's, or has a selector that
+does: here by its own figures, for a truth on paper holds no columns to apply it to (the suite applies it, see
+`figures`). The names are those of the incident's last state: a replay writes no other.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Evaluation:
         precision, recall: of the clients named in incidents above informational, against the attacker's. Where an
             incident's list is capped, its rest is taken to be as right as the list. None = undefined.
         attackers: the attacker's clients.
+        selector_recall, selector_benign_share: what the first actionable incident says of its own selector; None
+            without one.
     """
 
     pattern: str
@@ -61,6 +64,8 @@ class Evaluation:
     precision: float | None
     recall: float | None
     attackers: int
+    selector_recall: float | None = None
+    selector_benign_share: float | None = None
 
     def record(self) -> dict[str, Any]:
         """The figures as plain data."""
@@ -93,6 +98,7 @@ def _evaluate(loud: list[dict[str, Any]], truth: Truth) -> Evaluation:
     false = [i["incident"] for i in loud if i not in ours]
     first = next((i for i in ours if attack and _actionable(i, attack, truth)), None)
     raised = _second(first["raised_at"]) if first else None
+    rule = (first["selector"] if first else None) or {}
     taken = attack.records if attack else 0
     before = taken if raised is None or attack is None else attack.records_by(raised)
     counted = int(first["records_exposed"]["estimate"]) if first else None
@@ -116,19 +122,23 @@ def _evaluate(loud: list[dict[str, Any]], truth: Truth) -> Evaluation:
         precision=precision,
         recall=recall if attackers else None,
         attackers=len(attackers),
+        selector_recall=rule.get("recall"),
+        selector_benign_share=rule.get("benign_share"),
     )
 
 
 def _names_attacker(incident: dict[str, Any], attack: Attack) -> bool:
-    if incident["selector"]:
-        return attack.route in incident["endpoints"]
+    if incident["selector"] and attack.route in incident["endpoints"]:
+        return True
     return not set(attack.clients).isdisjoint(incident["clients"])
 
 
 def _actionable(incident: dict[str, Any], attack: Attack, truth: Truth) -> bool:
     selector = incident["selector"]
-    if selector:  # a rule, not names: its own figures, as nobody here can apply it to the log
-        return bool(selector["recall"] >= COVERS_ATTACKER and selector["benign_share"] <= COVERS_OTHERS)
+    if selector and selector["recall"] >= COVERS_ATTACKER and selector["benign_share"] <= COVERS_OTHERS:
+        return True
+    if not incident["clients"]:
+        return False
     named = set(incident["clients"])
     others = sum(truth.ordinary.get(name, 0) for name in named)
     if others > COVERS_OTHERS * sum(truth.ordinary.values()):

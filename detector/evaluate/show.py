@@ -25,6 +25,10 @@ def rows(e: Evaluation) -> list[tuple[str, str]]:
             ("records exposed", f"{e.records_taken:,} of {e.records_taken:,}"),
             ("leak share", "100%"),
         ]
+    if e.selector_recall is not None:
+        head.append(
+            ("its selector", f"recall {_percent(e.selector_recall)}, of the others {e.selector_benign_share:.3%}")
+        )
     return [
         *head,
         ("incidents naming the attacker", f"{e.attack_incidents} (one is right)"),

@@ -1,0 +1,145 @@
+"""The suite on a tiny world: what it prints, how it goes on after a stop, and what its verdicts mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from detector.cli.main import app
+from detector.evaluate.cases import PLAIN, SETTINGS, Case, Target, evasive, suite
+from detector.evaluate.ground import Ground, world_of
+from detector.evaluate.poisson import upper_bound
+from detector.evaluate.suite import Suite
+from detector.evaluate.suite_table import markdown, verdict
+from detector.simulate.catalogue import PATTERNS
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, object]]]:
+    """A tiny suite, run once, and the file it has kept."""
+    file = tmp_path_factory.mktemp("suite") / "lines.jsonl"
+    return file, Suite.of("tiny").run(file, lambda _: None)
+
+
+def test_tiny_suite(finished: tuple[Path, list[dict[str, object]]]) -> None:
+    """The walk is caught within seconds and records, ordinary traffic and confusers are left alone."""
+    _, lines = finished
+    by_key = {line["key"]: line for line in lines}
+    walk = by_key["P1/fast/plain/seed-1"]["figures"]
+    assert isinstance(walk, dict)
+    assert walk["pattern"] == "walk"
+    assert walk["seconds"] < 5
+    assert walk["records"] < 1000
+    assert (walk["incidents"], walk["listed_precision"], walk["listed_recall"], walk["false"]) == (1, 1.0, 1.0, [])
+    quiet = by_key["quiet/default/plain/seed-1"]["figures"]
+    assert quiet == {"accused": [], "informational": []}
+
+
+def test_finished_cases_are_not_run_again(finished: tuple[Path, list[dict[str, object]]]) -> None:
+    """A second run of the same code says nothing, runs nothing and gives the same lines; a torn last line is none."""
+    file, lines = finished
+    with file.open("a") as out:
+        out.write('{"key": "P1/fa')
+    said: list[str] = []
+    assert Suite.of("tiny").run(file, said.append) == lines
+    assert said == []
+
+
+def test_same_seed_same_figures(finished: tuple[Path, list[dict[str, object]]]) -> None:
+    """A case run anew gives the same line but for the time it took."""
+    _, lines = finished
+    again = Suite.of("tiny", only="p1").run(None, lambda _: None)
+    before = [line for line in lines if line["key"] != "quiet/default/plain/seed-1"]
+    for line in (*before, *again):
+        line.pop("processor_seconds", None)
+    assert again == before
+
+
+def test_table(finished: tuple[Path, list[dict[str, object]]]) -> None:
+    """The table names digest, command, target, verdict, bound and rivals."""
+    chosen = Suite.of("tiny")
+    text = markdown(chosen, finished[1], "detector evaluate --suite tiny")
+    for part in (
+        chosen.digest,
+        "1 of 1 targets met",
+        "| pass |",
+        "exact Poisson",
+        "CrowdSec",
+        "agent-census",
+        "volume",
+    ):
+        assert part in text
+
+
+def test_command(finished: tuple[Path, list[dict[str, object]]], tmp_path: Path) -> None:
+    """The command takes up a file, writes the table and prints lines as JSON."""
+    out = tmp_path / "table.md"
+    arguments = [
+        "evaluate",
+        "--suite",
+        "tiny",
+        "--resume",
+        str(finished[0]),
+        "--markdown",
+        str(out),
+        "--output",
+        "json",
+    ]
+    run = CliRunner().invoke(app, arguments)
+    assert run.exit_code == 0
+    assert [json.loads(line)["key"] for line in run.stdout.split("\n") if line][1:] == [c.key for c in suite("tiny")]
+    assert out.read_text("utf-8").startswith("# Evaluation, tiny")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--suite", "huge"], ["--suite", "tiny", "--only", "P99"], ["x.log"], ["--suite", "tiny", "x.log"]]
+)
+def test_wrong_options_are_refused(arguments: list[str]) -> None:
+    """No such suite, no such case, a log without its truth, a log beside a suite."""
+    assert CliRunner().invoke(app, ["evaluate", *arguments]).exit_code == 2
+
+
+def test_fork_goes_on_where_the_warm_up_ended() -> None:
+    """A fork knows the warm-up's clients, and judging in it leaves the next fork as it was."""
+    case = Case("P1", seconds=30)
+    ground = Ground(world_of(case, SETTINGS["tiny"]), SETTINGS["tiny"])
+    warm, _ = ground.warm()
+    first, resolver = ground.fork()
+    play = ground.play(case)
+    for part in play.batches(play.columns(resolver), ground.begin_us, ground.begin_us + 60_000_000):
+        first.take(part.batch)
+    second, _ = ground.fork()
+    assert len(second.state.in_use) == len(warm.state.in_use) < len(first.state.in_use)
+    assert second.last_us == warm.last_us < ground.begin_us
+
+
+def test_suites_hold_the_whole_catalogue() -> None:
+    """Every pattern in plain form, every form that makes sense, all seeds; no case twice."""
+    full = suite("full")
+    assert {case.pattern for case in full} == {*PATTERNS, "quiet"}
+    assert len({case.key for case in full}) == len(full)
+    assert {(c.pattern, c.form) for c in evasive()} == {(p.key, form) for p in PATTERNS.values() for form in p.forms}
+    assert {case.seed for case in full if case.form == "plain"} == {1, 2, 3, 4, 5}
+    for case in PLAIN:
+        PATTERNS[case.pattern].variant(case.variant)
+
+
+def test_verdicts() -> None:
+    """Under the target is a pass, at it or without an alert a miss; a metronome must be reported, and only quietly."""
+    figures = {"seconds": 4.9, "records": 99, "requests": 10, "incidents": 1, "informational": 0}
+    assert verdict(Case("P1", target=Target(seconds=5, records=100, requests=10)), figures) == "pass"
+    assert verdict(Case("P1", target=Target(seconds=4.9)), figures) == "miss"
+    assert verdict(Case("P1", target=Target(records=5)), {**figures, "records": None}) == "miss"
+    assert verdict(Case("P1"), figures) == "printed"
+    assert verdict(Case("P13", target=Target(quiet=True)), figures) == "miss"
+    assert verdict(Case("P13", target=Target(quiet=True)), {**figures, "incidents": 0}) == "miss"
+    assert verdict(Case("P13", target=Target(quiet=True)), {**figures, "incidents": 0, "informational": 1}) == "pass"
+
+
+@pytest.mark.parametrize(("count", "bound"), [(0, 2.996), (1, 4.744), (3, 7.754), (20, 29.062)])
+def test_upper_bound(count: int, bound: float) -> None:
+    """Garwood's one-sided 95 % limits, from his table."""
+    assert upper_bound(count) == pytest.approx(bound, abs=0.002)
