@@ -18,6 +18,7 @@ Seen = npt.NDArray[Any]
 
 NEW_US = 86_400_000_000  # a client is new for a day of log time after it was first seen
 _FIGURES = ("recall", "benign_share", "text", "precision", "actionable")
+_FIELDS = {"endpoint": "route", "new_client": "new", "cohort": "new"}  # by the singular of what a selector says
 
 
 @dataclass(frozen=True)
@@ -29,23 +30,19 @@ class Conjunct:
 
 
 def conjuncts(selector: dict[str, Any]) -> list[Conjunct]:
-    """The conditions of a selector; its figures are left out.
-
-    Understood are a list under ``conjuncts`` of objects ``{field, values}``, and plain keys with a text or a list of
-    texts; plural keys mean the same as singular ones.
+    """The conditions of a selector: its keys with a text, a list of texts or true; plural keys mean the same as singular
+    ones. Its figures, empty lists, null and false restrict nothing and are left out.
     """
-    listed = selector.get("conjuncts") or selector.get("all")
-    if isinstance(listed, list):
-        return [Conjunct(_singular(str(c["field"])), _texts(c.get("values", c.get("value")))) for c in listed]
-    return [Conjunct(_singular(key), _texts(value)) for key, value in selector.items() if key not in _FIGURES]
+    return [
+        Conjunct(_field(key), tuple(str(v) for v in value) if isinstance(value, list | tuple) else (str(value),))
+        for key, value in selector.items()
+        if key not in _FIGURES and value not in (None, False, "", [], ())
+    ]
 
 
-def _singular(key: str) -> str:
-    return "route" if key in ("endpoint", "endpoints", "routes") else key.removesuffix("s")
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else (str(value),)
+def _field(key: str) -> str:
+    singular = key.removesuffix("s")
+    return _FIELDS.get(singular, singular)
 
 
 class Selecting:
@@ -91,7 +88,7 @@ class Selecting:
             return np.isin(seen["agent"], _keys([_hash(self._agents, value) for value in part.values]))
         if part.field == "network":
             return np.isin(seen["network"], self._networks(part.values).astype(np.uint32))
-        if part.field in ("new", "cohort", "client_age"):
+        if part.field == "new":
             return np.asarray(seen["time_us"] - self._first_us(seen["client"]) < NEW_US)
         return np.zeros(len(seen), np.bool_)
 
@@ -114,9 +111,10 @@ def _keys(values: list[int]) -> npt.NDArray[np.uint64]:
 
 
 def _hash(known: dict[str, int], text: str) -> int:
+    """What a text stands for; where none was known, a selector says ``~`` and the hash in hexadecimal digits."""
     if text in known:
         return known[text]
     try:
-        return int(text, 16) % (1 << 64)
+        return int(text.removeprefix("~"), 16) % (1 << 64)
     except ValueError:
         return 0

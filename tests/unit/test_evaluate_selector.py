@@ -89,14 +89,12 @@ def observed(seen: np.ndarray[Any, Any], rows: Rows) -> Observed:
     return found
 
 
-def test_conditions_in_either_form() -> None:
-    """A list of conjuncts and plain keys mean the same; figures are no conditions."""
-    listed = {
-        "conjuncts": [{"field": "agents", "values": ["a", "b"]}, {"field": "endpoint", "value": "GET /"}],
-        "recall": 1,
-    }
-    plain = {"agents": ["a", "b"], "endpoint": "GET /", "recall": 1, "benign_share": 0.1}
-    assert conjuncts(listed) == conjuncts(plain) == [Conjunct("agent", ("a", "b")), Conjunct("route", ("GET /",))]
+def test_conditions_of_a_selector() -> None:
+    """Plural keys are singular ones; figures, empty sets and what is false restrict nothing."""
+    said = {"text": "...", "route": ROUTE, "agents": ["a", "b"], "networks": [], "new_clients": True, "recall": 0.9}
+    agent, route, new = Conjunct("agent", ("a", "b")), Conjunct("route", (ROUTE,)), Conjunct("new", ("True",))
+    assert conjuncts(said) == [route, agent, new]
+    assert conjuncts({"endpoints": [ROUTE], "agent": "a", "new_clients": False}) == [route, Conjunct("agent", ("a",))]
 
 
 def test_conditions_select_by_text() -> None:
@@ -106,7 +104,11 @@ def test_conditions_select_by_text() -> None:
     theirs = seen["actor"] >= 0
     assert (known.mask({"agent": "app/3.2"}, [ROUTE], seen) == (rows["agent"] == 1)).all()
     assert (known.mask({"network": "203.0.113.0/24"}, [ROUTE], seen) == theirs).all()
-    assert (known.mask({"new": True}, [ROUTE], seen) == theirs).all()
+    assert (known.mask({"new_clients": True}, [ROUTE], seen) == theirs).all()
+    assert (
+        known.mask({"networks": [f"~{int(seen['network'][0]):08x}"]}, [ROUTE], seen)
+        == (seen["network"] == seen["network"][0])
+    ).all()
     assert not known.mask({"agent": "app/3.2"}, ["GET /"], seen).any()
     assert (known.mask({"agent": "app/3.2", "network": ["203.0.113.0/24"]}, [ROUTE], seen) == theirs).all()
 
