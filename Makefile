@@ -9,7 +9,7 @@ UV     := UV_PYTHON=$(BIN)/python UV_LINK_MODE=copy $(BIN)/uv
 DEMO   := sample_logs/quiet.log.gz sample_logs/p1.log.gz sample_logs/p2.log.gz sample_logs/p3.log.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka samples e2e e2e-long lock clean
+.PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka evaluate evaluate-quick samples e2e e2e-long lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +44,14 @@ bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc; t
 
 bench-kafka: $(VENV)/dev.stamp ## records per second out of Apache Kafka beside kafka-python and confluent-kafka, and the delay of alerts
 	$(BIN)/python -m tests.benchmarks.stream
+
+evaluate-quick: $(VENV)/dev.stamp ## attacks and confusers at 300 requests a second, one seed, rivals beside; goes on where it was stopped
+	@mkdir -p .cache
+	$(BIN)/detector evaluate --suite quick --resume .cache/evaluate-quick.jsonl --markdown tests/benchmarks/evaluation-quick.md
+
+evaluate: $(VENV)/dev.stamp ## the whole suite at 10,000 requests a second, five seeds (a day and 16 GB); goes on where it was stopped
+	@mkdir -p .cache
+	$(BIN)/detector evaluate --suite full --resume .cache/evaluate.jsonl --markdown tests/benchmarks/evaluation.md
 
 samples: $(VENV)/runtime.stamp ## make sample_logs/ anew; the commands are in sample_logs/README.md
 	@sed -n 's/^    detector /detector /p' sample_logs/README.md | while read -r line; do \

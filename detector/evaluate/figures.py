@@ -21,7 +21,7 @@ from detector.evaluate.score import COVERS_ATTACKER, COVERS_OTHERS
 from detector.evaluate.selector import Seen
 
 _NEVER = np.iinfo(np.int64).max
-_MOMENTS = 500  # looked at, where thousands of clients are named one by one
+_MOMENTS = 200  # looked at, where thousands of clients are named one by one
 
 Told = Sequence[tuple[int, Record]]  # revisions: the moment each was told (microseconds), and the incident's record
 

@@ -18,7 +18,7 @@ from detector.simulate.columns.rows import NAMED_ACCOUNTS
 Keys = npt.NDArray[np.uint64]
 Record = dict[str, Any]
 
-_BY_SOURCE = ("address", "network")  # kinds of names that cover what comes from there, whoever is signed in
+_BY_SOURCE = ("address", "network")  # kinds of names that may stand for accounts behind them
 
 
 class Census:
@@ -37,7 +37,8 @@ class Census:
         self._keys: Keys = keys[order]
         self._first_us = state.in_use["first_us"][order]
         names = np.ascontiguousarray(state.names[: len(keys)]).view(f"S{NAME_BYTES}")[:, 0]
-        self._names = names[order]
+        by_name = np.argsort(names)
+        self._names, self._named = names[by_name], keys[by_name]
         self._partners = _partners(columns)
         routes = {pipeline.routes.name(route): route for route in range(1, len(pipeline.routes) + 1)}
         self._selecting = Selecting(columns, agents, routes, self.first_us)
@@ -53,13 +54,21 @@ class Census:
         """Hashes of clients by their printable names; a partner goes by its accounts."""
         partners = [key for name in names for key in self._partners.get(name, ())]
         wanted = np.array([name.encode("ascii", "backslashreplace") for name in names], f"S{NAME_BYTES}")
-        return np.concatenate([self._keys[np.isin(self._names, wanted)], np.array(partners, np.uint64)])
+        if not len(self._names):
+            return np.array(partners, np.uint64)
+        at = np.minimum(np.searchsorted(self._names, wanted), len(self._names) - 1)
+        return np.concatenate([self._named[at[self._names[at] == wanted]], np.array(partners, np.uint64)])
 
     def listed(self, incident: Record, seen: Seen) -> Mask:
-        """Which requests the clients an incident lists have made."""
+        """Which requests the clients an incident lists have made.
+
+        An address that is named is a client, and what accounts do behind it is not its doing; but where the attacker
+        is signed in behind the addresses named (forged tokens), they stand for all that comes from there.
+        """
         keys = self.keys(incident["clients"])
         mask = np.isin(seen["client"], keys)
-        if incident["client_kind"] in _BY_SOURCE:
+        theirs = seen["actor"] >= 0
+        if incident["client_kind"] in _BY_SOURCE and theirs.any() and not mask[theirs].any():
             mask |= np.isin(seen["source"], keys)
         return mask
 

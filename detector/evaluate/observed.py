@@ -29,7 +29,6 @@ SEEN = np.dtype(
 COUNTED = np.dtype([("client", "u8"), ("requests", "i8"), ("made_by", "u1"), ("attack", "?")])
 """A client's requests: by the attacker's hand or not, and what made the first of them (`simulate.columns.rows`)."""
 
-_EACH = 16  # one in so many ordinary requests is kept: 90,000 an hour at 300 a second, and a share of 0.1 % is 90
 _MERGE = 64  # batches between two mergers of the counts
 
 Mask = npt.NDArray[np.bool_]
@@ -40,11 +39,11 @@ class Observed:
     """Fed with every batch after it was judged, for routes are assigned there.
 
     Attributes:
-        sampled: whether a sample of requests is kept beside the counts.
+        each: one in so many ordinary requests is kept beside the counts; 0 = none.
         last_us: log time of the last request.
     """
 
-    sampled: bool = True
+    each: int = 1
     _ledgers: list[Ledger] = field(default_factory=list)
     _seen: list[npt.NDArray[Any]] = field(default_factory=list)
     _counts: list[npt.NDArray[Any]] = field(default_factory=list)
@@ -56,12 +55,14 @@ class Observed:
         if part.attack.any():
             self._ledgers.append(Ledger.of(rows))
         asked = batch.requests > 0
-        keep = self.sampled & asked & (part.attack | (batch.position % _EACH == 0))
+        keep = (
+            asked & (part.attack | (batch.position % self.each == 0)) if self.each else np.zeros(len(batch), np.bool_)
+        )
         seen = np.zeros(int(keep.sum()), SEEN)
         for name in ("time_us", "client", "source", "agent", "network", "route"):
             seen[name] = getattr(batch, name)[keep]
         seen["actor"] = rows["actor"][keep]
-        seen["weight"] = np.where(seen["actor"] >= 0, 1, _EACH)
+        seen["weight"] = np.where(seen["actor"] >= 0, 1, self.each)
         self._seen.append(seen)
         self._counts.append(_counted(batch.client[asked], rows[asked]))
         if len(self._counts) > _MERGE:

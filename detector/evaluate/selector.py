@@ -30,7 +30,7 @@ class Conjunct:
 
 
 def conjuncts(selector: dict[str, Any]) -> list[Conjunct]:
-    """The conditions of a selector: its keys with a text, a list of texts or true; plural keys mean the same as singular
+    """The conditions of a selector: keys with a text, a list of texts or true; plural keys mean the same as singular
     ones. Its figures, empty lists, null and false restrict nothing and are left out.
     """
     return [

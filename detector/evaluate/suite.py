@@ -91,7 +91,7 @@ class Suite:
 
 def _warm(ground: Ground, rivals: Rivals | None) -> Line:
     began = clock.processor()
-    observed = Observed(sampled=False)
+    observed = Observed(each=0)
     pipeline, resolver = ground.warm(observed.add, *([rivals.listen] if rivals else []))
     if rivals:
         rivals.settle()
