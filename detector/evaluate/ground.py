@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from detector.config import Config, parse_config
 from detector.engines.local import make_resolver, rules, sizes
 from detector.evaluate.cases import HOUR, Case, Setting
+from detector.evaluate.survival import Peaks
 from detector.incidents.incident import Incident
 from detector.incidents.story import Story
 from detector.packing import Saved
@@ -62,12 +63,14 @@ class Ground:
         setting: of the suite.
         saved: what the warm-up has taught; None before.
         ranking: the second opinion, fed at every hour of the warm-up.
+        peaks: how far cells' scores went in it.
     """
 
     world: World
     setting: Setting
     saved: Saved | None = None
     ranking: Ranking = field(default_factory=Ranking)
+    peaks: Peaks = field(default_factory=Peaks)
 
     def __post_init__(self) -> None:
         self.config = configuration(self.setting, self.world.budget)
@@ -127,6 +130,7 @@ class Ground:
                 self.ranking.observe(pipeline.state, now)
                 next_us = (now // HOUR_US + 1) * HOUR_US
             pipeline.take(part.batch)
+            self.peaks.look(pipeline.state, now)
             for listener in listeners:
                 listener(part)
         self.saved = pipeline.save()

@@ -103,7 +103,7 @@ def _warm(ground: Ground, rivals: Rivals | None) -> Line:
         "clients": len(pipeline.state.in_use),
         "requests": int(pipeline.state.in_use["requests"].sum()),
         **accused(told, census, observed),
-        "survival": survival(pipeline),
+        "survival": survival(pipeline, ground.peaks),
         "rivals": rivals.false if rivals else [],
         "processor_seconds": round(clock.processor() - began, 1),
     }
@@ -115,7 +115,7 @@ def _case(case: Case, ground: Ground, rivals: Rivals | None) -> Line:
     if case.pattern != "quiet":
         record["unusual"] = places(running, ground.ranking)
     else:
-        record["survival"] = survival(running.pipeline)
+        record["survival"] = survival(running.pipeline, running.peaks)
     return record
 
 

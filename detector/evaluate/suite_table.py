@@ -134,12 +134,15 @@ def _survival(lines: Sequence[Line]) -> list[str]:
         s = line["survival"]
         for name, counts in s["named"].items():
             shares = [f"{count / max(s['clients'], 1):.1e}" for count in counts]
-            rows.append((line["key"], f"{s['clients']:,}", name, *shares))
+            rows.append((line["key"], f"{s['clients']:,} clients", name, *shares))
+        if cells := s.get("cells"):
+            shares = [f"{count / cells['sequences']:.1e}" for count in cells["above"]]
+            rows.append((line["key"], f"{cells['sequences']:,} sequences", "scores of cells", *shares))
     levels = ("1e-2", "1e-3", "1e-4")
     said = ["## Survival of the statistics over ordinary client-days", ""]
     said += ["Share of reading clients that a detector would name, or a channel's nats would pass, at a level that "]
     said[-1] += "promises at most 1e-2, 1e-3, 1e-4; detectors with everything else they ask for."
-    return [*said, "", *_table(("run", "clients", "statistic", *levels), rows), ""]
+    return [*said, "", *_table(("run", "of", "statistic", *levels), rows), ""]
 
 
 def _rivals(attacks: Sequence[tuple[Case, Line]], warm: Sequence[Line]) -> list[str]:

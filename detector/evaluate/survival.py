@@ -7,15 +7,18 @@ end of their running day.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from math import log
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detector.detectors import CLIENT_DETECTORS, Budget
 from detector.evidence.client import ClientEvidence
 from detector.pipeline import Pipeline
 
+MINUTE_US = 60_000_000
 LEVELS = (1e-2, 1e-3, 1e-4)
 MOST = 200_000  # clients weighed: at 1e-4 twenty are expected
 
@@ -23,10 +26,41 @@ CHANNELS = ("cold", "miss", "volume")
 """Evidence in nats of single channels (`ClientEvidence`): what detectors add up."""
 
 
-def survival(pipeline: Pipeline, most: int = MOST) -> dict[str, Any]:
+@dataclass
+class Peaks:
+    """The largest score each cell has come to, where the state counts in cells (``past``, field ``score``).
+
+    A cumulative sum of log likelihood ratios needs e^h ticks to h on average (Lorden 1971), so in a run of n minutes at
+    most a share n / e^h of the sequences comes to h.
+    """
+
+    minutes: int = 0
+    _peak: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    _minute: int = -1
+
+    def look(self, state: Any, now_us: int) -> None:
+        """Looks at the scores, at least once a minute of log time."""
+        if now_us // MINUTE_US == self._minute or not hasattr(state, "past"):
+            return
+        self.minutes, self._minute = self.minutes + 1, now_us // MINUTE_US
+        scores = state.past["score"].reshape(len(state.past), -1)
+        if not len(self._peak):
+            self._peak = np.full(scores.shape, -1.0)
+        live = state.past["born"] > 0
+        self._peak[live] = np.maximum(self._peak[live], scores[live])
+
+    def above(self) -> tuple[int, list[int]]:
+        """Sequences followed, and how many of them have come as high as each level promises to be rare."""
+        live = self._peak[self._peak >= 0]
+        minutes = max(self.minutes, 1)
+        return len(live), [int(np.count_nonzero(live >= log(minutes / level))) for level in LEVELS]
+
+
+def survival(pipeline: Pipeline, peaks: Peaks | None = None, most: int = MOST) -> dict[str, Any]:
     """Clients weighed, and how many of them each detector, and each channel, would name at each level.
 
-    The channels' bound is e^-nats: ln of an e-value for coldness and misses, minus ln p for the amount.
+    The channels' bound is e^-nats: ln of an e-value for coldness and misses, minus ln p for the amount. Sequences of
+    cells are given beside, where there are any.
     """
     clients = pipeline.state.in_use
     reading = np.flatnonzero(clients["tries"].sum(axis=1) > 0)
@@ -47,4 +81,6 @@ def survival(pipeline: Pipeline, most: int = MOST) -> dict[str, Any]:
             nats = float(getattr(evidence, name))
             for place, level in enumerate(LEVELS):
                 counts[name][place] += int(nats >= -log(level))
-    return {"clients": len(chosen), "of": len(reading), "levels": list(LEVELS), "named": counts}
+    sequences, above = peaks.above() if peaks else (0, [])
+    cells = {"cells": {"sequences": sequences, "above": above}} if sequences else {}
+    return {**cells, "clients": len(chosen), "of": len(reading), "levels": list(LEVELS), "named": counts}

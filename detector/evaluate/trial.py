@@ -14,6 +14,7 @@ from detector.evaluate.figures import Figures, first_actionable, judge, loud
 from detector.evaluate.ground import Ground
 from detector.evaluate.named import Census, Record
 from detector.evaluate.observed import Observed
+from detector.evaluate.survival import Peaks
 from detector.incidents.incident import Incident
 from detector.incidents.render import incidents
 from detector.incidents.story import Story
@@ -79,6 +80,7 @@ class Run:
     columns: Columns
     watch: Watch
     observed: Observed = field(default_factory=Observed)
+    peaks: Peaks = field(default_factory=Peaks)
 
     def census(self) -> Census:
         """Who is who, as of now."""
@@ -112,6 +114,7 @@ def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, 
         running.watch.now_us = int(part.batch.time_us[-1])
         running.pipeline.take(part.batch)
         running.observed.add(part)
+        running.peaks.look(running.pipeline.state, running.watch.now_us)
         for rival in rivals:
             rival.take(part)
         now = running.watch.now_us

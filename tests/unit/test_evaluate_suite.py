@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +16,7 @@ from detector.evaluate.ground import Ground, world_of
 from detector.evaluate.poisson import upper_bound
 from detector.evaluate.suite import Suite
 from detector.evaluate.suite_table import markdown, verdict
+from detector.evaluate.survival import Peaks
 from detector.simulate.catalogue import PATTERNS
 
 
@@ -143,3 +146,19 @@ def test_verdicts() -> None:
 def test_upper_bound(count: int, bound: float) -> None:
     """Garwood's one-sided 95 % limits, from his table."""
     assert upper_bound(count) == pytest.approx(bound, abs=0.002)
+
+
+def test_peaks_of_cells() -> None:
+    """The highest score of each live cell counts, against minutes over the level; without cells there is nothing."""
+    past = np.zeros(3, [("born", "u4"), ("score", "f4", 2)])
+    past["born"][:2] = 1
+    peaks = Peaks()
+    for minute, score in enumerate((1.0, 9.0, 2.0)):
+        past["score"][0, 0] = score
+        peaks.look(SimpleNamespace(past=past), minute * 60_000_000)
+        peaks.look(SimpleNamespace(past=past), minute * 60_000_000 + 1)
+    assert peaks.minutes == 3
+    assert peaks.above() == (4, [1, 1, 0])  # ln of 300, 3,000 and 30,000
+    nothing = Peaks()
+    nothing.look(SimpleNamespace(), 0)
+    assert nothing.above() == (0, [0, 0, 0])
