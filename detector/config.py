@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from detector import config_model as model
+from detector.config_checks import CHECKS
 from detector.config_model import Rule
 from detector.errors import ConfigError, UsageError
 from detector.incidents.incident import PATTERNS
@@ -29,6 +30,7 @@ from detector.incidents.incident import PATTERNS
 MAX_BYTES = 1 << 20  # ten thousand networks are a fifth of it; more is a mistake or an attack
 MAX_NODES = 100_000
 MAX_PROBLEMS = 100
+MAX_PARTNERS = 1000  # 6 MB of tables of what each may do and when
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,7 @@ class _Reader:
                 return f"not a network such as 192.0.2.0/24: {error}"
         if rule.check == "file" and not (self.folder / value).is_file():
             return f"no such file: {self.folder / value}"
-        return ""
+        return CHECKS[rule.check](value) if rule.check in CHECKS else ""
 
 
 def _default(option: Any) -> Any:
@@ -299,11 +301,21 @@ def _partner_complaints(section: Any) -> Iterable[tuple[str, bool]]:
     names = [partner.name for partner in section.partners]
     for name in sorted(set(names)):
         yield f"partners: {name!r} is declared twice", names.count(name) > 1
+    yield f"partners: more than {MAX_PARTNERS}", len(names) > MAX_PARTNERS
+    for number, wire in enumerate(section.tripwires):
+        yield f"tripwires[{number}]: name ids or ids_file", not wire.ids and wire.ids_file is None
+
+
+def _quiet_complaints(section: Any) -> Iterable[tuple[str, bool]]:
+    yield "matches everything; name clients, accounts, networks, agents, routes or patterns", section == type(section)()
 
 
 _COMPLAINTS: dict[type, Callable[[Any], Iterable[tuple[str, bool]]]] = {
     model.IdentityConfig: _identity_complaints,
-    model.MatchConfig: lambda s: [("matches nobody; name accounts or networks", not s.accounts and not s.networks)],
+    model.MatchConfig: lambda s: [
+        ("matches nobody; name accounts or networks", not s.accounts and not s.keys and not s.networks)
+    ],
+    model.QuietConfig: _quiet_complaints,
     model.SourceConfig: lambda s: [("names files and kafka; one process reads one of them", bool(s.files and s.kafka))],
     model.SharedConfig: lambda s: [("name a folder or a topic", bool(s.folder) == bool(s.topic))],
     model.KafkaSourceConfig: lambda s: [

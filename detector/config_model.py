@@ -17,7 +17,7 @@ class Rule(NamedTuple):
         help: one line for people.
         low, high: bounds of a number, both included.
         choices: the closed list a text (or each text of a list, or each key of a mapping) comes from.
-        check: names a further check of the loader: ``"network"`` or ``"file"``.
+        check: names a further check of the loader: ``"network"``, ``"file"`` or one of `detector.config_checks`.
         required: has no default.
     """
 
@@ -97,18 +97,79 @@ class DetectionConfig:
 
 @dataclass(frozen=True)
 class MatchConfig:
-    """Which clients a rule speaks of: any of the named accounts, or any address in the networks."""
+    """How a partner is recognised: by its accounts and keys, by its networks, or, where both are named, by both."""
 
     accounts: tuple[str, ...] = _option((), Rule("accounts as the log names them"))
+    keys: tuple[str, ...] = _option(
+        (), Rule("API keys as incidents name them: key~ and 16 hexadecimal digits", check="key")
+    )
     networks: tuple[str, ...] = _option((), Rule("addresses or networks, such as 192.0.2.0/24", check="network"))
 
 
 @dataclass(frozen=True)
-class PartnerConfig:
-    """A declared client that reads in bulk by agreement: an export, a crawler. It raises nothing."""
+class ContractConfig:
+    """What was agreed with a partner; outside of it is always told. Networks are those of `match`."""
 
-    name: str = _option("", Rule("who it is, for people", required=True))
+    records_per_day: int | None = _option(
+        None,
+        Rule("most records a day (UTC); where not said, twice its largest hour of the last week is", 1, 10**12),
+    )
+    routes: tuple[str, ...] = _option(
+        (),
+        Rule("templates it may read through, such as GET /api/v1/items/{id} or /api/*; any by default", check="route"),
+    )
+    hours: tuple[str, ...] = _option(
+        (), Rule("hours of the day in UTC, such as 02:00-04:00; any by default", check="hours")
+    )
+    learn: bool = _option(
+        True, Rule("where no amount is said, whether its past is the measure; false for load tests of one's own")
+    )
+
+
+@dataclass(frozen=True)
+class PartnerConfig:
+    """A declared client that reads in bulk by agreement: an export, a crawler. Inside its contract it raises nothing."""
+
+    name: str = _option("", Rule("who it is, for people", check="name", required=True))
     match: MatchConfig = _option(MatchConfig(), Rule("how it is recognised", required=True))
+    contract: ContractConfig = _option(ContractConfig(), Rule("what was agreed"))
+
+
+@dataclass(frozen=True)
+class QuietConfig:
+    """What a suppression speaks of: every kind that is named must hold for all of an incident, by any of its values."""
+
+    clients: tuple[str, ...] = _option((), Rule("clients as incidents name them"))
+    accounts: tuple[str, ...] = _option((), Rule("accounts as the log names them"))
+    networks: tuple[str, ...] = _option(
+        (), Rule("addresses or networks of clients told by their address", check="network")
+    )
+    agents: tuple[str, ...] = _option((), Rule("user agents, word for word"))
+    routes: tuple[str, ...] = _option((), Rule("templates, such as GET /users/{id}", check="route"))
+    patterns: tuple[str, ...] = _option((), Rule("patterns of the catalogue", check="pattern"))
+
+
+@dataclass(frozen=True)
+class SuppressionConfig:
+    """Incidents that somebody answers for: judged, recorded and counted, never paged."""
+
+    match: QuietConfig = _option(QuietConfig(), Rule("which incidents", required=True))
+    reason: str = _option("", Rule("why they are nobody's alarm", check="text", required=True))
+    owner: str = _option("", Rule("who answers for it", check="text", required=True))
+    expires: str = _option("", Rule("last day of log time (UTC) on which it holds", check="date", required=True))
+    name: str = _option("", Rule("what incidents say in suppressed_by; the reason where not said", check="name"))
+
+
+@dataclass(frozen=True)
+class TripwireConfig:
+    """Records nobody may read: planted ones, or retired ones that are still there. One read is critical."""
+
+    name: str = _option("", Rule("what incidents call it", check="name", required=True))
+    route: str = _option(
+        "", Rule("template they are read through, such as GET /users/{id}", check="wire", required=True)
+    )
+    ids: tuple[str, ...] = _option((), Rule("the ids as a path has them"))
+    ids_file: Path | None = _option(None, Rule("a file of ids, one a line", check="file"))
 
 
 @dataclass(frozen=True)
@@ -265,6 +326,8 @@ class Config:
     routes: RoutesConfig = _option(RoutesConfig(), Rule("what is asked"))
     detection: DetectionConfig = _option(DetectionConfig(), Rule("when enough has been seen"))
     partners: tuple[PartnerConfig, ...] = _option((), Rule("clients that read in bulk by agreement"))
+    suppressions: tuple[SuppressionConfig, ...] = _option((), Rule("incidents that somebody answers for"))
+    tripwires: tuple[TripwireConfig, ...] = _option((), Rule("records nobody may read"))
     state: StateConfig = _option(StateConfig(), Rule("what is remembered, and where it is kept"))
     sinks: SinksConfig = _option(SinksConfig(), Rule("where incidents go"))
     web: WebConfig = _option(WebConfig(), Rule("metrics and health"))

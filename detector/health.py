@@ -110,6 +110,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("incidents_suppressed_total", "counter", "Incidents kept quiet by a suppression.", (PATTERN,)),
     Metric("records_exposed_total", "counter", "Records exposed, lower bound.", (PATTERN, DATA_CLASS)),
     Metric("records_exposed_estimate", "gauge", "Records exposed by open incidents, best estimate.", (PATTERN,)),
+    Metric(
+        "floor_records",
+        "gauge",
+        "Distinct records a day that one client may read out of order unseen; +Inf while no amount would be seen.",
+    ),
     Metric("clients_tracked", "gauge", "Clients remembered."),
     Metric("clients_evicted_total", "counter", "Clients forgotten, by reason.", (EVICTION,)),
     Metric("state_bytes", "gauge", "Bytes of state held."),

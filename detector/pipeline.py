@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
+from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, RULE_DETECTORS, Budget, tripwire
 from detector.detectors.sweep import Company
 from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import ClientEvidence, Null
+from detector.evidence.contract import Contracts, Terms
 from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
+from detector.evidence.tripwire import Tripwires, Wire
 from detector.incidents import keeping
 from detector.incidents.book import LOOK_BACK_US, Book
+from detector.incidents.contracts import ContractWatch
 from detector.incidents.incident import Incident
 from detector.incidents.recent import READS, Recent
 from detector.incidents.render import incident
 from detector.incidents.story import Story
+from detector.incidents.suppression import Suppression
 from detector.incidents.sweep_story import SweepStory
 from detector.packing import Arrays, Saved, adopted, under, within
 from detector.records.batch import Batch
@@ -31,7 +35,7 @@ from detector.state.moving import put_in, take_out
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
 AGE_US = 30_000_000  # after which a client of a block is looked at again: see detectors.sweep
 HOUR_US = 3_600_000_000
-KEPT = 1  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
+KEPT = 2  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
 EARLY_MINUTES = (5, 15, 30)  # of log: as soon as fifty clients may have been seen, then as their number doubles
 
 
@@ -44,12 +48,18 @@ class Rules:
         floor: fewest records whose loss by one client's volume is worth an alert.
         close_after_us: log time without news after which an incident ends.
         patterns: names of the detectors that are on.
+        contracts: what was agreed with declared partners.
+        suppressions: what is kept quiet.
+        tripwires: records nobody may read.
     """
 
     budget: Budget = field(default_factory=Budget)
     floor: int = 100
     close_after_us: int = 30 * 3_600_000_000
-    patterns: frozenset[str] = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS])
+    patterns: frozenset[str] = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS, *RULE_DETECTORS])
+    contracts: tuple[Terms, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+    tripwires: tuple[Wire, ...] = ()
 
 
 @dataclass
@@ -83,6 +93,8 @@ class Pipeline:
         if self.on_news is not None:
             self.book.tell, self.book.keep_closed = self._tell, False
         self.null = Null(floor=self.rules.floor)
+        self.watch = ContractWatch(Contracts((), self.routes.name), self.book, self.rules.floor)
+        self._agree()
         self._next_tick = 0
         self._next_learning = 0
         self._begin_us = 0
@@ -113,7 +125,16 @@ class Pipeline:
         self.judge.floor = rules.floor
         self.null = replace(self.null, floor=rules.floor)
         self.book.close_after_us = rules.close_after_us
+        self._agree()
         self.detector = dict(self.detector if detector is None else detector)
+
+    def _agree(self) -> None:
+        """Takes over what the owner has declared."""
+        rules = self.rules
+        self.book.suppressions = rules.suppressions
+        self.watch.floor = rules.floor
+        self.watch.contracts.agree(rules.contracts if "contract" in rules.patterns else ())
+        self._tripwires = Tripwires(rules.tripwires if "tripwire" in rules.patterns else (), self.routes.name)
 
     def _tell(self, story: Story) -> None:
         assert self.on_news is not None
@@ -127,22 +148,34 @@ class Pipeline:
             self._meet(int(batch.time_us[0]))
         self.routes.assign(batch)
         judging = self.judge.batch(batch)
+        counting = self.watch.contracts.batch(batch, len(self.routes)) if self.watch.is_on else None
+        tripped = self._tripped(batch)
         first, n = 0, len(batch)
         while first < n:
             now = int(batch.time_us[first])
             if now >= self._boundary():
                 self._tick(now)
             last = int(np.searchsorted(batch.time_us, self._boundary(), side="left"))
-            judged = judging.rows(first, last)
+            judged = judging.rows(first, min(last, min(tripped, default=n - 1) + 1))
             self._note(batch, judged)
+            if counting is not None:
+                counted, said = counting
+                counted(first, judged.last)
+                self.watch.note(batch, judged, said)
+            wire = tripped.pop(judged.last - 1, None)
+            if wire is not None:
+                self._weigh_read(judged, wire, int(batch.route[judged.last - 1]))
             first = judged.last
         self._last_us = max(self._last_us, int(batch.time_us[-1]))
 
     def _boundary(self) -> int:
         """Log time up to which rows may be judged in one go: while nothing is open, ticks have nothing to do."""
-        return min(self._next_tick, self._next_learning) if self.book.is_open else self._next_learning
+        ticks = self.book.is_open or self.watch.is_on
+        return min(self._next_tick, self._next_learning) if ticks else self._next_learning
 
     def _tick(self, now_us: int) -> None:
+        if self.watch.is_on and self._next_tick:
+            self.watch.tick(now_us // TICK_US * TICK_US, now_us // TICK_US)
         if self.book.is_open and self._next_tick:
             self.book.tick(now_us // TICK_US * TICK_US)
         self._next_tick = (now_us // TICK_US + 1) * TICK_US
@@ -166,7 +199,7 @@ class Pipeline:
             self._weigh_client(judged, int(judged.slot[judged.last - 1]))
         if judged.block is not None:
             self._weigh_block(judged)
-        if self.book.is_open and not was_open:
+        if self.book.is_open and not was_open and not self.watch.is_on:
             self._next_tick = (int(batch.time_us[judged.last - 1]) // TICK_US + 1) * TICK_US
 
     def _weigh_client(self, judged: Judged, slot: int) -> None:
@@ -178,6 +211,18 @@ class Pipeline:
                 signal = judge(evidence, self.rules.budget)
                 if signal is not None:
                     self.book.raise_client(signal, slot)
+
+    def _tripped(self, batch: Batch) -> dict[int, Wire]:
+        """Rows that read a record nobody may read, in their order."""
+        if not self._tripwires:
+            return {}
+        rows, which = self._tripwires.find(batch, len(self.routes))
+        return {row: self._tripwires.wires[number] for row, number in zip(rows.tolist(), which.tolist(), strict=True)}
+
+    def _weigh_read(self, judged: Judged, wire: Wire, route: int) -> None:
+        slot = int(judged.slot[judged.last - 1])
+        evidence = ClientEvidence(self.state.clients[slot].copy(), self.null)
+        self.book.raise_client(tripwire.judge(evidence, wire.name, route, CLIENT_DETECTORS, self.rules.budget), slot)
 
     def _weigh_block(self, judged: Judged) -> None:
         for pattern, judge in BLOCK_DETECTORS.items():
@@ -201,6 +246,8 @@ class Pipeline:
 
     def finish(self) -> None:
         """The input has ended: tells every story as of the last record."""
+        if self.watch.is_on:
+            self.watch.tick(self._last_us, self._last_us // TICK_US + 1)
         if self.book.is_open:
             self.book.tick(self._last_us)
 
@@ -223,6 +270,7 @@ class Pipeline:
             "book": stories,
             "routes": self.routes.save(),
             "null": {"row": self.null.save()},
+            "contracts": self.watch.save(),
         }
         arrays = {name: array for room, kept in rooms.items() for name, array in under(room, kept).items()}
         return Saved({**self._marks(), "ticks": ticks, "book": told}, arrays)
@@ -241,6 +289,7 @@ class Pipeline:
             self.routes.load(within("routes", arrays))
             self.book.load(meta["book"], within("book", arrays))
             self.null = Null.load(arrays["null.row"][0], self.rules.floor)
+            self.watch.load(within("contracts", arrays))
             self._next_tick, self._next_learning, self._begin_us, self._last_us, resumes = meta["ticks"]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise SnapshotDamaged(f"snapshot: its tables cannot be read ({type(error).__name__}: {error})") from error

@@ -18,29 +18,55 @@ def check(
     connect: Annotated[
         bool, typer.Option("--connect", help="Also try broker, rights, topics and one parsed message.")
     ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option("--log", metavar="LOG", help="A sample log: warns of suppressions that match much of it."),
+    ] = None,
 ) -> int:
     """Validate configuration files: every problem at once, each with file and line."""
     from detector.cli.printable import printable
     from detector.config import load_config
-    from detector.errors import ConfigError
+    from detector.engines.declaring import tripwires
+    from detector.errors import ConfigError, UsageError
 
     problems = 0
     unreadable = False
     for file in files:
         try:
             config = load_config(file)
-        except ConfigError as error:
-            problems += len(error.problems)
-            for problem in error.problems:
+            tripwires(config)
+        except (ConfigError, UsageError) as error:
+            told = error.problems if isinstance(error, ConfigError) else [f"{file}: {error}"]
+            problems += len(told)
+            for problem in told:
                 typer.echo(printable(problem), err=True)
             continue
         typer.echo(f"{printable(str(file))}: valid (digest {config.digest})")
+        _warn(file, config, log)
         if connect:
             unreadable |= not _connects(config)
     if problems:
         typer.echo(f"{problems} problem{'s' if problems > 1 else ''}", err=True)
         return ConfigError.exit_code
     return EXIT_UNREADABLE if unreadable else 0
+
+
+def _warn(file: Path, config: Config, log: Path | None) -> None:
+    """Says what is valid and should yet be looked at."""
+    from detector.cli.printable import printable
+    from detector.engines.trying import expired, shares
+
+    for line in expired(config):
+        typer.echo(f"warning: {printable(str(file))}: {printable(line)}", err=True)
+    if log is None or not config.suppressions:
+        return
+    for number, share in enumerate(shares(config, [log])):
+        said = f"suppressions[{number}] ({share.name}) matches {share.matched / max(share.requests, 1):.2%}"
+        about = f"{printable(said)} of {share.requests:,} requests of {printable(str(log))}"
+        if share.is_wide:
+            typer.echo(f"warning: {printable(str(file))}: {about}; more than 1 % hides more than was meant", err=True)
+        else:
+            typer.echo(f"ok {about}")
 
 
 def _connects(config: Config) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from detector.detectors import bulk, guessing, sweep, walk
+from detector.detectors import bulk, contract, guessing, sweep, tripwire, walk
 from detector.detectors.signal import Budget, Signal
 from detector.evidence.client import ClientEvidence
 
@@ -20,4 +20,7 @@ CLIENT_DETECTORS: dict[str, tuple[int, Callable[[ClientEvidence, Budget], Signal
 
 BLOCK_DETECTORS: dict[str, Callable[..., Signal | None]] = {"sweep": sweep.judge}
 
-__all__ = ["BLOCK_DETECTORS", "CLIENT_DETECTORS", "Budget", "Signal"]
+RULE_DETECTORS: dict[str, Callable[..., object]] = {"contract": contract.judge, "tripwire": tripwire.judge}
+"""Not statistics but what the owner has declared: partners and records nobody may read."""
+
+__all__ = ["BLOCK_DETECTORS", "CLIENT_DETECTORS", "RULE_DETECTORS", "Budget", "Signal"]

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from detector import __version__, clock
 from detector.compiled import prepare
 from detector.config import REPLAY_LATENESS_SECONDS, Config, ReplaySettings
-from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, Budget
+from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, RULE_DETECTORS, Budget
 from detector.engines.coverage import Coverage
+from detector.engines.declaring import contracts, declared, hash_key, suppressions, tripwires
 from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
 from detector.engines.ranked import Ranked
@@ -27,9 +28,7 @@ from detector.incidents.render import case, incidents
 from detector.pipeline import Pipeline, Rules
 from detector.ranking import Ranking, Unusual
 from detector.records.batch import LATE
-from detector.records.declared import Declared
 from detector.records.identity import Identity, identity_report
-from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.resolve import Resolver
 from detector.records.routes import Routes
 from detector.state.layout import Sizes
@@ -128,18 +127,10 @@ def replay(
 def make_resolver(config: Config) -> tuple[Resolver, Routes]:
     """The part that turns fields into rows, and the routes it shares names with."""
     identity = Identity(ladder=config.identity.ladder, trusted_proxies=config.identity.trusted_proxies)
-    key = HashKey.from_file(config.state.key_file) if config.state.key_file else REPLAY_KEY
+    key = hash_key(config)
     slug_after = config.routes.slug_after
     resolver = Resolver(identity, key, slug_after, declared(config))
     return resolver, Routes(resolver.texts, key, slug_after)
-
-
-def declared(config: Config) -> Declared:
-    """The partners of a configuration as the resolver knows them."""
-    return Declared(
-        [account for partner in config.partners for account in partner.match.accounts],
-        [network for partner in config.partners for network in partner.match.networks],
-    )
 
 
 def read_settings(settings: ReplaySettings) -> ReadSettings:
@@ -156,14 +147,21 @@ def read_settings(settings: ReplaySettings) -> ReadSettings:
 
 
 def rules(config: Config) -> Rules:
-    """What the configuration says about judging."""
+    """What the configuration says about judging.
+
+    Raises:
+        UsageError: tripwires cannot be read.
+    """
     detection = config.detection
-    on = {name for name in (*CLIENT_DETECTORS, *BLOCK_DETECTORS) if detection.patterns.get(name, True)}
+    on = {name for name in (*CLIENT_DETECTORS, *BLOCK_DETECTORS, *RULE_DETECTORS) if detection.patterns.get(name, True)}
     return Rules(
         budget=Budget(detection.false_incidents_per_day),
         floor=detection.min_records,
         close_after_us=round(detection.close_after_hours * 3.6e9),
         patterns=frozenset(on),
+        contracts=contracts(config),
+        suppressions=suppressions(config),
+        tripwires=tripwires(config),
     )
 
 

@@ -21,10 +21,11 @@ from detector.config import Config
 from detector.crash import crash_here
 from detector.engines.committing import Committer
 from detector.engines.coverage import Coverage
+from detector.engines.declaring import declared, taken_over
 from detector.engines.intake import Intake, Partition, Source, lateness_us
 from detector.engines.judging import Judging
 from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Restored
-from detector.engines.local import declared, make_resolver, rules, sizes
+from detector.engines.local import make_resolver, rules, sizes
 from detector.engines.order import Released
 from detector.engines.telemetry import EVERY_S, Telemetry
 from detector.engines.telling import Telling
@@ -345,26 +346,24 @@ class Sidecar:
             self.source.close()
 
     def _reload(self) -> None:
-        """Takes over what may change while the stream runs: detection and partners.
-
-        Not in the signal's handler: that may have come in the middle of a metric or of a line of the log.
-        """
+        """Takes over what may change while the stream runs; not in the signal's handler, which may have come in the
+        middle of a metric or of a line of the log."""
         read, self.reloading = self.reloading, None
         assert read is not None
         try:
             new = read()
+            config = taken_over(self.config, new)
+            changed = rules(config)
         except DetectorError as error:
             self.telemetry.exporter.set("config_last_reload_successful", 0)
             self.tell("reload_failed", reason=str(error))
             return
         fixed = [name for name in FIXED if getattr(new, name) != getattr(self.config, name)]
-        self.config = replace(self.config, detection=new.detection, partners=new.partners)
-        side = self._side
-        if side is not None:
+        self.config = config
+        if (side := self._side) is not None:
             side.resolver.declare(declared(self.config))
-            changed = rules(self.config)
-            detector = {"version": __version__, "config": self.config.digest}
-            self.judging.give(lambda: side.pipeline.change(changed, detector))
+            about = {"version": __version__, "config": self.config.digest}
+            self.judging.give(partial(side.pipeline.change, changed, about))
         self.telemetry.exporter.set("config_last_reload_successful", 1)
         self.tell("reloaded", config=self.config.digest, needs_restart=fixed)
 

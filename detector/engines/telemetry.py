@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from detector import clock
 from detector.engines.coverage import Coverage
+from detector.engines.floor import floor_records
 from detector.incidents.incident import Incident
 from detector.incidents.story import Story
 from detector.pipeline import Pipeline
@@ -63,6 +64,7 @@ class Telemetry:
     say: Callable[..., None] = _silent
     _before: Coverage = field(default_factory=Coverage)
     _open: dict[str, _Told] = field(default_factory=dict)
+    _suppressed: dict[str, int] = field(default_factory=dict)  # open ones, and the revision that was counted
     _counters: Counter[str] = field(default_factory=Counter)
     _renewed_s: float = 0.0
 
@@ -73,7 +75,10 @@ class Telemetry:
         """An incident was raised, grew or ended; ``new``: nobody has been told of it before."""
         told = self._open.get(incident.incident)
         counted = told.counted if told else 0 if new else incident.records_exposed.low
-        if new:
+        if incident.suppressed_by:
+            self._tell_suppressed(incident)
+            return
+        if new or self._suppressed.pop(incident.incident, None):
             self.exporter.inc("incidents_total", pattern=incident.pattern, severity=incident.severity)
             self.exporter.observe("alert_delay_seconds", max(story.raised_us - story.first_us, 0) / 1e6)
         grown = incident.records_exposed.low - counted
@@ -86,6 +91,14 @@ class Telemetry:
         else:
             self._open[incident.incident] = _Told(incident, counted, story.last_us, clock.monotonic())
         self._renew_incidents(story.last_us)
+
+    def _tell_suppressed(self, incident: Incident) -> None:
+        """Counted once, apart from everything that pages; a restart may count one that is open once more."""
+        self._open.pop(incident.incident, None)
+        if self._suppressed.setdefault(incident.incident, incident.revision) == incident.revision:
+            self.exporter.inc("incidents_suppressed_total", pattern=incident.pattern)
+        if incident.state == "closed":
+            self._suppressed.pop(incident.incident)
 
     def delivered(self, outcome: Any) -> None:
         """What became of one attempt of a sink (`sinks.courier.Outcome`); called on the sink's thread."""
@@ -141,6 +154,7 @@ class Telemetry:
             self.exporter.inc(metric, max(value - self._counters[name], 0), **labels)
             self._counters[name] = value
         self.exporter.set("state_bytes", pipeline.state.nbytes)
+        self.exporter.set("floor_records", floor_records(pipeline))
         if pipeline.last_us > 0:
             self.exporter.set("last_request_timestamp_seconds", pipeline.last_us / 1e6)
             self.exporter.set("event_lag_seconds", max(clock.wall().timestamp() - pipeline.last_us / 1e6, 0.0))
@@ -162,7 +176,7 @@ class Telemetry:
 
     def restart(self, pipeline: Pipeline, incidents: list[tuple[Incident, Story]]) -> None:
         """The state is another one now: what it holds open was told by whoever held it before."""
-        self._open = {}
+        self._open, self._suppressed = {}, {}
         for incident, story in incidents:
             self.tell(incident, story, new=False)
         for name in ("clients_evicted", "strayed"):

@@ -16,6 +16,7 @@ from detector.incidents.identity import incident_id
 from detector.incidents.past import Past
 from detector.incidents.recent import READS, Recent, reads_of
 from detector.incidents.story import Story
+from detector.incidents.suppression import Suppression, suppressed_by
 from detector.incidents.sweep_story import NOWHERE, SweepStory
 from detector.packing import Arrays, joined
 from detector.records.batch import Batch
@@ -48,6 +49,7 @@ class Book:
     Attributes:
         past: clients of stories that have ended.
         warming: whether stories raised now are marked as raised while lost state is being rebuilt.
+        suppressions: what is kept quiet.
     """
 
     state: State
@@ -58,6 +60,7 @@ class Book:
     keep_closed: bool = True
     past: Past = field(default_factory=Past)
     warming: bool = False
+    suppressions: tuple[Suppression, ...] = ()
     _open: dict[int, Story] = field(default_factory=dict)
     _sweeps: dict[int, SweepStory] = field(default_factory=dict)
     _of_client: dict[int, Story] = field(default_factory=dict)
@@ -100,7 +103,8 @@ class Book:
     def raise_client(self, signal: Signal, slot: int) -> None:
         """A signal about one client: a new story, or more about the one it is in."""
         client = self.state.clients[slot]
-        client["raised"] = int(client["raised"]) | CLIENT_DETECTORS[signal.pattern][0]
+        bit, _ = CLIENT_DETECTORS.get(signal.pattern, (0, None))
+        client["raised"] = int(client["raised"]) | bit
         story = self._open.get(int(client["incident"])) or self._resumed(signal.client)
         if story is not None:
             self._continue(story, signal, client)
@@ -127,12 +131,15 @@ class Book:
         return found or next(sweeps, None)
 
     def _continue(self, story: Story, signal: Signal, client: Any) -> None:
-        if not isinstance(story, SweepStory):
+        is_news = signal.pattern == "tripwire" and signal.evidence[0].name not in story.evidence
+        if is_news or not isinstance(story, SweepStory):
             story.support(signal)
-            if not client["incident"]:
-                since = max(signal.time_us - DAY_US, story.last_us + 1)
-                story.add(self.recent.of_client(signal.client, since))
+        if not isinstance(story, SweepStory) and not client["incident"]:
+            since = max(signal.time_us - DAY_US, story.last_us + 1)
+            story.add(self.recent.of_client(signal.client, since))
         client["incident"] = story.number
+        if is_news and not story.over_us:
+            self._revise(story)
 
     def _haunt(self, signal: Signal, client: Any, over_us: int) -> None:
         """A signal from before the end of a story that was told to its end, in a log that is read again: until that
@@ -141,6 +148,23 @@ class Book:
         ghost.over_us = ghost.resume_us = over_us
         self._last = client["incident"] = ghost.number
         self._enter(ghost)
+
+    def new(self, pattern: str, lead: str, signal: Signal) -> Story | None:
+        """A story of another kind, not yet in the book; None where it was told to its end before the log was read
+        again. To be followed by `begin`."""
+        if self.past.until(signal.client, signal.route, signal.time_us):
+            return None
+        identity = incident_id(pattern, self.route_name(signal.route), lead, signal.time_us)
+        return Story(self._last + 1, identity, signal)
+
+    def begin(self, story: Story) -> None:
+        """Takes in what `new` gave, and tells it."""
+        story.at_alert = story.settled().exposure.estimate().estimate
+        self._begin(story)
+
+    def revise(self, story: Story) -> None:
+        """Tells a story anew: more is known than numbers."""
+        self._revise(story)
 
     def raise_sweep(self, signal: Signal) -> None:
         """A signal about a block of ids: a new story, or one more block of the sweep on the same route."""
@@ -166,6 +190,7 @@ class Book:
         story.warming = self.warming
         self._last = story.number
         self._enter(story)
+        story.suppressed = self._suppressed(story)
         story.told = story.reads
         self.tell(story)
 
@@ -202,10 +227,14 @@ class Book:
             if now_us - story.last_us > self.close_after_us:
                 self._close(story, now_us)
             grown = story.reads > GROWTH * story.told and now_us > story.resume_us
-            if story.closed or grown:
+            if story.closed or grown or self._suppressed(story) != story.suppressed:
                 self._revise(story)
 
+    def _suppressed(self, story: Story) -> str:
+        return suppressed_by(story, self.suppressions, self.route_name) if self.suppressions else ""
+
     def _revise(self, story: Story) -> None:
+        story.suppressed = self._suppressed(story)
         story.revision += 1
         story.told = story.reads
         self.tell(story)

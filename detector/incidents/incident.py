@@ -65,6 +65,7 @@ class Incident:
     merged_into: str | None = None
     warming: bool = False  # raised while the process was still reading again what it had lost
     tags: dict[str, list[str]] = field(default_factory=dict)
+    partner: str | None = None  # whose contract was broken, as the configuration names it
 
     def record(self) -> dict[str, Any]:
         """The incident as plain data, in the order of the contract."""

@@ -53,6 +53,8 @@ STORY = np.dtype(
         ("stride", "i8"),
         ("numbered", "i8"),
         ("trail_reads", "i8"),
+        ("partner", f"S{NAME_BYTES}"),
+        ("suppressed", "S64"),
     ]
 )
 FINDING = np.dtype([("name", "S64"), ("value", "f8"), ("expected", "f8"), ("weight", "f8"), ("whole", "u1")])
@@ -120,7 +122,7 @@ def _row(story: Story) -> tuple[Any, ...]:
     plain = [getattr(story, name) for name, _ in _PLAIN]
     trail = story.trail
     rest = (isinstance(story, SweepStory), story.exposure.unseen, trail.stride, trail.numbered, trail.reads)
-    return (*plain, (story.merged_into or ""), *rest)
+    return (*plain, (story.merged_into or ""), *rest, story.partner, story.suppressed)
 
 
 def _story(row: Any) -> Story:
@@ -133,6 +135,7 @@ def _story(row: Any) -> Story:
         if not code.startswith("S"):
             setattr(story, name, row[name].item())
     story.merged_into = _text(row["merged_into"]) or None
+    story.partner, story.suppressed = _text(row["partner"]), _text(row["suppressed"])
     story.exposure.unseen = int(row["unseen"])
     trail = story.trail
     trail.stride, trail.numbered, trail.reads = (

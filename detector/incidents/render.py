@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from detector.detectors import tripwire
 from detector.incidents.book import Book
 from detector.incidents.incident import Incident
-from detector.incidents.severity import confidence, severity
+from detector.incidents.severity import LEAST, confidence, severity
 from detector.incidents.story import Story
 from detector.incidents.sweep_story import SweepStory
 from detector.incidents.trail import SAMPLE
@@ -20,6 +21,12 @@ TAGS: dict[str, dict[str, list[str]]] = {
     "sweep": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023", "API4:2023"], "attack": ["T1119", "T1090"]},
     "bulk": {"owasp_oat": ["OAT-011"], "owasp_api": ["API4:2023", "API6:2023"], "attack": ["T1119", "T1213"]},
     "guessing": {"owasp_oat": ["OAT-002", "OAT-011"], "owasp_api": ["API1:2023"], "attack": ["T1595.003"]},
+    "contract": {
+        "owasp_oat": ["OAT-020"],
+        "owasp_api": ["API8:2023", "API10:2023"],
+        "attack": ["T1199", "T1528", "T1567"],
+    },
+    "tripwire": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023"], "attack": ["T1119", "T1213"]},
 }
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,7 +62,7 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         state="closed" if story.closed else "open",
         pattern=story.pattern,
         detector={"name": story.pattern, **detector},
-        severity=severity(exposed.estimate, sure),
+        severity=severity(exposed.estimate, sure, _least(story)),
         confidence=sure,
         raised_at=iso(story.raised_us),
         first_seen=iso(story.first_us),
@@ -72,10 +79,18 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         data_classes=[],
         evidence=sorted(story.evidence.values(), key=lambda f: -f.weight),
         records_at_alert=story.at_alert,
+        suppressed_by=story.suppressed or None,
         merged_into=story.merged_into,
         warming=story.warming,
         tags=TAGS.get(story.pattern, {}),
+        partner=story.partner or None,
     )
+
+
+def _least(story: Story) -> str:
+    """The least severity of what it is: a record nobody may read has been read, or a contract is broken."""
+    tripped = any(name.startswith(tripwire.FINDING) for name in story.evidence)
+    return LEAST["tripwire" if tripped else "contract" if story.partner else ""]
 
 
 def _endpoints(story: Story, book: Book) -> list[str]:

@@ -13,12 +13,17 @@ BY_RECORDS = ((1_000_000, "critical"), (10_000, "high"), (500, "medium"), (0, "l
 HALF_SURE = 0.5
 
 
-def severity(records: int, confidence: float) -> str:
-    """Severity by records exposed, one step lower where the evidence is no better than even."""
-    level = next(SEVERITIES.index(name) for least, name in BY_RECORDS if records >= least)
+LEAST = {"tripwire": "critical", "contract": "medium", "": "low"}
+"""What some incidents are at least, however few records: a record that nobody may read was planted to be heard of at once
+(issue: critical); a key given to a partner opens much, and outside its contract is always loud (judgement)."""
+
+
+def severity(records: int, confidence: float, least: str = "low") -> str:
+    """Severity by records exposed, a step lower where the evidence is no better than even, not below ``least``."""
+    level = next(SEVERITIES.index(name) for mark, name in BY_RECORDS if records >= mark)
     if confidence < HALF_SURE:
         level = max(level - 1, SEVERITIES.index("low"))
-    return SEVERITIES[level]
+    return SEVERITIES[max(level, SEVERITIES.index(least))]
 
 
 def confidence(nats: float, threshold: float) -> float:

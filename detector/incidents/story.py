@@ -41,6 +41,8 @@ class Story:
         warming: whether it was raised while the process was still reading again what it had lost.
         resume_us: log time up to which reads are counted already, where the log is read again; 0 = it is not.
         over_us: of a story that was told to its end before the log was read again, when that was; else 0.
+        partner: name of the agreement, where a contract is broken.
+        suppressed: name of the suppression that keeps it quiet, as it was told last.
     """
 
     def __init__(self, number: int, identity: str, signal: Signal) -> None:
@@ -71,6 +73,8 @@ class Story:
         self.warming = False
         self.resume_us = 0
         self.over_us = 0
+        self.partner = ""
+        self.suppressed = ""
         self._taken: list[npt.NDArray[Any]] = []
         self._waiting_rows = 0
         self.support(signal)

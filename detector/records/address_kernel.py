@@ -144,6 +144,16 @@ def is_trusted(kind, hi, lo, trusted):
 
 
 @plain
+def which_network(kind, hi, lo, networks):
+    """1 + the first of the networks an address lies in (rows as above); 0 = in none."""
+    if kind == V4 or kind == V6:
+        for i in range(networks.shape[0]):
+            if hi & networks[i, 2] == networks[i, 0] and lo & networks[i, 3] == networks[i, 1]:
+                return i + 1
+    return 0
+
+
+@plain
 def strip(buf, start, end):
     """The span without blanks and double quotes at its ends."""
     while start < end and (buf[start] == 32 or buf[start] == 34):

@@ -47,6 +47,8 @@ class Batch:
         flags: uint8, STATIC | PAGED | NAMED | MISS | DECLARED | LATE.
         origin: uint16, file or partition.
         position: int64, where the line stands in its origin.
+        partner: uint32, whose declared account, key or range it is (`records.declared.token`); 0 = nobody's. Without
+            the flag DECLARED: a partner's account from outside of its ranges.
     """
 
     time_us: npt.NDArray[np.int64]
@@ -69,6 +71,7 @@ class Batch:
     flags: npt.NDArray[np.uint8]
     origin: npt.NDArray[np.uint16]
     position: npt.NDArray[np.int64]
+    partner: npt.NDArray[np.uint32]
 
     def __len__(self) -> int:
         return len(self.time_us)
@@ -116,4 +119,5 @@ LAYOUT: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("u1", ()),
     ("u2", ()),
     ("i8", ()),
+    ("u4", ()),
 )

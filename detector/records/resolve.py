@@ -45,7 +45,7 @@ WHO = Kernel(
         *(Array("u2"), _U1, _U1, _U1),  # tables of `shape`, scratch
         *(_I8, _U8, _I8),  # tallies
         *(_U8, _U8, Array("u4"), _U8, _U1, _U1),  # client, source, network, agent, kind, name
-        *(Array("u8", 2), _U1),  # declared networks, found in them
+        *(Array("u8", 2), Array("u2")),  # declared networks, found in them
     ],
 )
 WHAT = Kernel(
@@ -86,7 +86,7 @@ class Resolver:
         identity: how clients are told apart.
         key: under which identities and ids are hashed.
         slug_after: as in `Routes`, which must be given the same; it bounds the texts kept.
-        declared: partners and crawlers whose rows get the flag DECLARED.
+        declared: partners and crawlers whose rows get the flag DECLARED and their partner's token.
 
     Attributes:
         texts: what the literals in tokens are called; `Routes` names routes with it.
@@ -100,7 +100,8 @@ class Resolver:
         declared: Declared | None = None,
     ) -> None:
         identity = identity or Identity()
-        self._declared = declared or Declared()
+        self._declared = (declared or Declared()).bind(key)
+        self._hash_key = key
         self.texts = Texts(PLAIN_FACTOR * slug_after)
         self._key = key.words()
         self._identity = (identity.rungs(), identity.networks())
@@ -113,7 +114,12 @@ class Resolver:
 
     def declare(self, declared: Declared) -> None:
         """Other partners and crawlers from the next chunk on."""
-        self._declared = declared
+        self._declared = declared.bind(self._hash_key)
+
+    @property
+    def declared(self) -> Declared:
+        """Who is declared at present."""
+        return self._declared
 
     def load(self) -> None:
         """Loads or compiles the kernels ahead of the first chunk."""
@@ -133,12 +139,12 @@ class Resolver:
         batch.position[:] = chunk.positions[pick]
         batch.origin[:] = chunk.origin
         batch.requests[:] = 1
-        declared = np.zeros(len(rows), np.uint8)
+        by_network = np.zeros(len(rows), np.uint16)
         lines = (chunk.buffer, fields.span.reshape(-1), 2 * fields.span.shape[1], rows)
         WHO(
             *(*lines, self._key, *self._identity, *self._glyphs, self._scratch, self._counters, *self._private),
             *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name.reshape(-1)),
-            *(self._declared.networks, declared),
+            *(self._declared.networks, by_network),
         )
         with self.texts.lock:  # the judging thread copies them for snapshots
             WHAT(
@@ -147,7 +153,7 @@ class Resolver:
                 *(batch.tokens.reshape(-1), batch.slug.reshape(-1)),
                 *(batch.method, batch.object, batch.number, batch.flags),
             )
-        self._declared.mark(batch, declared)
+        self._declared.mark(batch, by_network)
         return batch
 
     def counts(self) -> IdentityCounts:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .address_kernel import HOST, INVALID, MAPPED, V4, V6, dotted, effective, is_trusted
+from .address_kernel import HOST, INVALID, MAPPED, V4, V6, dotted, effective, which_network
 from .hash_kernel import U0, U1, field, inner, mix2, permute, plain, sip
 from .name_kernel import WIDTH, copy_v4, put_address, put_hex, put_network, put_text, put_word
 
@@ -148,8 +148,8 @@ def who(
             else:
                 kind, hi, lo = effective(buf, peer, chain, trusted, (bits, small, hexes))
             address, net, size = source_hash(buf, peer, (kind, hi, lo), small, scratch, key)
-            if partners.shape[0] > 0 and is_trusted(kind, hi, lo, partners):
-                declared[row] = 1
+            if partners.shape[0] > 0:
+                declared[row] = which_network(kind, hi, lo, partners)
         found = 0
         value = U0
         for r in range(ladder.size):

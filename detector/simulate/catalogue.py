@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from detector.records.declared import Partner
 from detector.simulate.addresses import LOAD_NETWORK
 from detector.simulate.confusers.analyst import N13
 from detector.simulate.confusers.carrier import N3
@@ -39,4 +40,14 @@ PATTERNS: dict[str, Pattern] = {p.key: p for p in (P1, P2, P3, P4, P5, P6, P7, P
 CONFUSERS: dict[str, Confuser] = {n.key: n for n in (N1, N2, N3, N4, N5, N6, N7, N8, N9, N10, N11, N12, N13, N14, N15)}
 
 # What the world's owner declares: the configuration's section `partners`.
-DECLARED = (*_SHOP, {"name": "own-machines", "match": {"networks": [LOAD_NETWORK]}})
+DECLARED = (
+    *_SHOP,
+    # Load tests come when they come: a range of one's own is agreed to be of any size.
+    {"name": "own-machines", "match": {"networks": [LOAD_NETWORK]}, "contract": {"learn": False}},
+)
+
+PARTNERS = tuple(
+    Partner(d["name"], tuple(d["match"].get("accounts", ())), (), tuple(d["match"].get("networks", ())))
+    for d in DECLARED
+)
+"""The same, as the resolver takes them."""

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from detector.errors import UsageError
 from detector.records.batch import Batch
+from detector.records.declared import Declared
+from detector.records.keys import REPLAY_KEY
 from detector.records.resolve import Resolver
 from detector.simulate.attack import attack, stage
-from detector.simulate.catalogue import CONFUSERS, PATTERNS
+from detector.simulate.catalogue import CONFUSERS, PARTNERS, PATTERNS
 from detector.simulate.columns.fill import Columns
 from detector.simulate.columns.rows import Rows
 from detector.simulate.confusers.confuser import Confuser
@@ -84,8 +86,9 @@ class Play:
         return cls(world, chosen, stage(world, PATTERNS[pattern], start_us, end_us))
 
     def columns(self, resolver: Resolver | None = None, **settings: Any) -> Columns:
-        """What turns its rows into batches; see `Columns` for the settings."""
-        return Columns(self.world.agents, resolver, **settings)
+        """What turns its rows into batches, with the owner's partners declared; see `Columns` for the settings."""
+        key = settings.get("key", REPLAY_KEY)
+        return Columns(self.world.agents, resolver or Resolver(key=key, declared=Declared(PARTNERS)), **settings)
 
     def stream(self) -> Stream:
         """Everybody's rows."""

@@ -138,9 +138,11 @@ class Webhook:
         self._pool.clear()
 
     def _asked_for(self, incident_json: str, incident: str) -> bool:
-        if self._least == 0 or self._posted.has(incident, 1):
+        """Severe enough and not suppressed, or posted before: that is followed to its end."""
+        if self._posted.has(incident, 1):
             return True
-        return SEVERITIES.index(json.loads(incident_json)["severity"]) >= self._least
+        told = json.loads(incident_json)
+        return not told.get("suppressed_by") and SEVERITIES.index(told["severity"]) >= self._least
 
     def _authorization(self) -> dict[str, str]:
         path = self.settings.secret_file

@@ -13,7 +13,8 @@ from detector.records.batch import KINDS, Batch
 from detector.records.declared import Declared
 from detector.records.resolve import Resolver
 from detector.records.routes import Routes
-from detector.simulate import DECLARED, Options, Play
+from detector.simulate import Options, Play
+from detector.simulate.catalogue import PARTNERS
 from detector.simulate.columns.fill import Columns
 from detector.simulate.columns.rows import KEYS, Rows
 from detector.simulate.ledger import Ledger
@@ -37,9 +38,7 @@ def resolved(rows: Rows, agents: list[str]) -> tuple[Batch, Resolver]:
     chunk = Chunk(buffer, starts, ends - starts, starts, 0)
     scanned = load("combined").scan(chunk)
     assert not scanned.reason.any()
-    accounts = [a for partner in DECLARED for a in partner["match"].get("accounts", [])]
-    networks = [n for partner in DECLARED for n in partner["match"]["networks"]]
-    resolver = Resolver(declared=Declared(accounts, networks))
+    resolver = Resolver(declared=Declared(PARTNERS))
     return resolver.resolve(chunk, scanned), resolver
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Kernel, Scalar
 from detector.formats.fields import FIELD, Fields
-from detector.records.batch import NAME_BYTES, Batch
+from detector.records.batch import DECLARED, NAME_BYTES, Batch
 from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.resolve import Resolver
 from detector.records.shape import NUMBER
@@ -49,7 +49,8 @@ class Columns:
     Args:
         agents: texts of the user agents the rows' ``agent`` names (`World.agents`).
         resolver: the one whose ``texts`` and key `Routes` shares; each form is resolved through it once, so that
-            routes have names. Default: a new one.
+            routes have names. Default: a new one. Whom it declares is declared here; without, the rows' own mark
+            counts, which says nothing of partners.
         key: the resolver's.
         with_rows: whether the log says how many records an answer holds; without, every row counts one.
         listed: whether the log lists the objects of a batched request; without, such a request is one row without
@@ -94,6 +95,9 @@ class Columns:
         )
         b.position[:] = np.arange(self._position, self._position + len(rows))
         self._position += len(rows)
+        if self.resolver.declared.partners:
+            b.flags &= ~np.uint8(DECLARED)
+            self.resolver.declared.mark(b, self.resolver.declared.places(rows["address"]))
         return b
 
     def hashes(self, rows: Rows) -> Batch:

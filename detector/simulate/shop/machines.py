@@ -20,8 +20,13 @@ DECLARED: tuple[dict[str, Any], ...] = (
     {
         "name": "acme",
         "match": {"accounts": [PARTNER_ACCOUNT], "networks": [addresses.PARTNER_NETWORK]},
+        "contract": {"routes": ["GET /api/v1/items/{id}"], "hours": ["02:00-04:00"]},
     },
-    {"name": "examplebot", "match": {"networks": [addresses.CRAWLER_NETWORK]}},
+    {
+        "name": "examplebot",
+        "match": {"networks": [addresses.CRAWLER_NETWORK]},
+        "contract": {"routes": ["GET /items/{id}"]},
+    },
 )
 
 _DAY_US = 86_400_000_000
