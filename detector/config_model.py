@@ -128,7 +128,7 @@ class ContractConfig:
 
 @dataclass(frozen=True)
 class PartnerConfig:
-    """A declared client that reads in bulk by agreement: an export, a crawler. Inside its contract it raises nothing."""
+    """A declared client that reads in bulk by agreement, an export, a crawler: quiet inside its contract."""
 
     name: str = _option("", Rule("who it is, for people", check="name", required=True))
     match: MatchConfig = _option(MatchConfig(), Rule("how it is recognised", required=True))

@@ -13,8 +13,8 @@ FEWEST = 3
 """Requests outside within ten minutes: one is a typing error, a person trying something out makes two (judgement)."""
 
 BURST = 3.0
-"""Times the agreed day's rate over the agreed hours, for ten minutes: a batch that begins with its largest part (detection
-facts: a stolen key reads 3 to 100 times its owner's norm)."""
+"""Times the agreed day's rate over the agreed hours, for ten minutes: a batch may begin with its largest part (facts of
+detection: a stolen key reads 3 to 100 times its owner's norm)."""
 
 LEARNT = 2.0
 """Times the largest hour of the last `DAYS` days with reads, where no amount was agreed."""

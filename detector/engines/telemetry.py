@@ -78,7 +78,7 @@ class Telemetry:
         if incident.suppressed_by:
             self._tell_suppressed(incident)
             return
-        if new or self._suppressed.pop(incident.incident, None):
+        if self._suppressed.pop(incident.incident, 0) or new:
             self.exporter.inc("incidents_total", pattern=incident.pattern, severity=incident.severity)
             self.exporter.observe("alert_delay_seconds", max(story.raised_us - story.first_us, 0) / 1e6)
         grown = incident.records_exposed.low - counted

@@ -91,7 +91,8 @@ class _Networks(Declared):
 
     def holds(self, batch: Batch, number: int) -> npt.NDArray[np.bool_]:
         """Rows of clients told by their address that lie in the networks of one suppression, counted from 1."""
-        return self._inside[batch.partner, number] & (batch.kind == ADDRESS)
+        found: npt.NDArray[np.bool_] = self._inside[batch.partner, number] & (batch.kind == ADDRESS)
+        return found
 
 
 def _addresses(said: Suppression) -> tuple[str, ...]:

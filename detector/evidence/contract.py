@@ -174,7 +174,8 @@ class Contracts:
 
     def of(self, token: int) -> npt.NDArray[Any]:
         """The slots of one partner's routes (copies)."""
-        return self.routes[self.routes["token"] == token]
+        found: npt.NDArray[Any] = self.routes[self.routes["token"] == token]
+        return found
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of everything counted."""

@@ -208,7 +208,8 @@ class ContractWatch:
 def _outside(last: npt.NDArray[Any], terms: Terms, too_much: bool) -> npt.NDArray[Any]:
     """Of a partner's last reads (dtype LAST) those outside of its contract, as dtype READS."""
     mine = last["token"] == terms.token
-    return last["read"][mine if too_much else mine & ((last["said"] & OUTSIDE) != 0)]
+    found: npt.NDArray[Any] = last["read"][mine if too_much else mine & ((last["said"] & OUTSIDE) != 0)]
+    return found
 
 
 def _story_key(terms: Terms) -> int:

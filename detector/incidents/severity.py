@@ -14,8 +14,8 @@ HALF_SURE = 0.5
 
 
 LEAST = {"tripwire": "critical", "contract": "medium", "": "low"}
-"""What some incidents are at least, however few records: a record that nobody may read was planted to be heard of at once
-(issue: critical); a key given to a partner opens much, and outside its contract is always loud (judgement)."""
+"""What some incidents are at least, however few records: one that nobody may read was planted to be heard of at once; a
+key given to a partner opens much, and what is outside of a contract is always loud (judgement)."""
 
 
 def severity(records: int, confidence: float, least: str = "low") -> str:

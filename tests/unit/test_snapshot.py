@@ -23,7 +23,7 @@ from detector.incidents.recent import READS
 from detector.incidents.render import incident
 from detector.incidents.trail import KINDS_KEPT, POINTS, Trail
 from detector.packing import Saved, adopted, joined, parted
-from detector.pipeline import Pipeline, Rules
+from detector.pipeline import KEPT, Pipeline, Rules
 from detector.records.batch import Batch
 from detector.records.keys import HashKey
 from detector.records.probing import places
@@ -170,7 +170,7 @@ def test_a_snapshot_of_other_tables_or_another_key_is_refused(other: Line, what:
 def test_a_snapshot_of_another_version_is_refused() -> None:
     """Also where its bytes would fit."""
     meta, arrays = Line().pipeline.save()
-    with pytest.raises(SnapshotVersion, match="version is 99, here it is 1"):
+    with pytest.raises(SnapshotVersion, match=f"version is 99, here it is {KEPT}"):
         Line().pipeline.load({**meta, "kept": 99}, arrays)
 
 
