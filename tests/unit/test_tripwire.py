@@ -33,7 +33,8 @@ def played(folder: Path, *asked: tuple[str, str, int]) -> ReplayResult:
     lines = []
     for second, (who, path, status) in enumerate(asked):
         lines.append(LINE.format(who, second // 60, second % 60, path, status))
-        lines.append(LINE.format(f"192.0.2.{second % 20}", second // 60, second % 60, f"/api/v1/users/{second}", 200))
+        other = f"/api/v1/users/{second * 7919 % 100_003}"
+        lines.append(LINE.format(f"192.0.2.{second % 20}", second // 60, second % 60, other, 200))
     log = folder / "access.log"
     log.write_text("".join(lines), encoding="utf-8")
     return replay([log], ReplaySettings(parse_config(CONFIG.encode(), "x.yaml")))
