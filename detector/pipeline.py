@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, RULE_DETECTORS, Budget, tripwire
+from detector.detectors import (
+    BLOCK_DETECTORS,
+    CELL_DETECTORS,
+    CLIENT_DETECTORS,
+    PATTERNS,
+    Budget,
+    campaign,
+    tripwire,
+)
 from detector.detectors.sweep import Company
 from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import ClientEvidence, Null
@@ -23,13 +31,13 @@ from detector.incidents.contracts import ContractWatch
 from detector.incidents.incident import Incident
 from detector.incidents.recent import READS, Recent
 from detector.incidents.render import incident
+from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
 from detector.incidents.suppression import Suppression
-from detector.incidents.sweep_story import SweepStory
 from detector.packing import Arrays, Saved, adopted, under, within
 from detector.records.batch import Batch
 from detector.records.routes import Routes
-from detector.state.layout import Sizes, State
+from detector.state.layout import COUNTER, Sizes, State
 from detector.state.moving import put_in, take_out
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
@@ -56,7 +64,7 @@ class Rules:
     budget: Budget = field(default_factory=Budget)
     floor: int = 100
     close_after_us: int = 30 * 3_600_000_000
-    patterns: frozenset[str] = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS, *RULE_DETECTORS])
+    patterns: frozenset[str] = PATTERNS
     contracts: tuple[Terms, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     tripwires: tuple[Wire, ...] = ()
@@ -90,6 +98,7 @@ class Pipeline:
         self.judge = Judge(self.state, self.rules.floor)
         self.recent = Recent(self.state)
         self.book = Book(self.state, self.recent, self.routes.name, self.rules.close_after_us)
+        self.book.agent_name, self.book.network_name = self.routes.looks.agent, self.routes.looks.network
         if self.on_news is not None:
             self.book.tell, self.book.keep_closed = self._tell, False
         self.null = Null(floor=self.rules.floor)
@@ -126,6 +135,7 @@ class Pipeline:
         self.null = replace(self.null, floor=rules.floor)
         self.book.close_after_us = rules.close_after_us
         self._agree()
+        self._limit_cells()
         self.detector = dict(self.detector if detector is None else detector)
 
     def _agree(self) -> None:
@@ -150,10 +160,13 @@ class Pipeline:
         judging = self.judge.batch(batch)
         counting = self.watch.contracts.batch(batch, len(self.routes)) if self.watch.is_on else None
         tripped = self._tripped(batch)
-        first, n = 0, len(batch)
+        first, offered, n = 0, 0, len(batch)
         while first < n:
             now = int(batch.time_us[first])
             if now >= self._boundary():
+                self.book.ordinary.add(batch, judging, offered, first)
+                offered = first
+                self._campaigns(judging.close_minute(first))
                 self._tick(now)
             last = int(np.searchsorted(batch.time_us, self._boundary(), side="left"))
             judged = judging.rows(first, min(last, min(tripped, default=n - 1) + 1))
@@ -166,6 +179,11 @@ class Pipeline:
             if wire is not None:
                 self._weigh_read(judged, wire, int(batch.route[judged.last - 1]))
             first = judged.last
+            if judged.alarms is not None:
+                self.book.ordinary.add(batch, judging, offered, first)
+                offered = first
+                self._campaigns(judged.alarms)
+        self.book.ordinary.add(batch, judging, offered, n)
         self._last_us = max(self._last_us, int(batch.time_us[-1]))
 
     def _boundary(self) -> int:
@@ -190,6 +208,11 @@ class Pipeline:
             self._begin_us = now_us
         early = [self._begin_us + m * TICK_US for m in EARLY_MINUTES if self._begin_us + m * TICK_US > now_us]
         self._next_learning = min([*early, (now_us // HOUR_US + 1) * HOUR_US])
+        self._limit_cells()
+
+    def _limit_cells(self) -> None:
+        """When cells alarm: follows from how many there are and from the budget."""
+        campaign.limit(self.state.limits, int(self.state.counters[COUNTER["cells"]]), self.rules.budget, CELL_DETECTORS)
 
     def _note(self, batch: Batch, judged: Judged) -> None:
         self.recent.add(batch, judged)
@@ -202,8 +225,19 @@ class Pipeline:
         if self.book.is_open and not was_open and not self.watch.is_on:
             self._next_tick = (int(batch.time_us[judged.last - 1]) // TICK_US + 1) * TICK_US
 
+    def _campaigns(self, rows: npt.NDArray[Any] | None) -> None:
+        """What cells said at the end of a minute of log time, all of it together; open campaigns are followed
+        also where they said nothing."""
+        was_open = self.book.is_open
+        alarms = [] if rows is None else campaign.read(rows, self.state.limits, CELL_DETECTORS, self.rules.patterns)
+        if alarms or self.book.follows:
+            now_us = int(self.state.counters[COUNTER["minute"]]) * TICK_US
+            self.book.raise_campaign(alarms, self.state.last_crossings(), now_us)
+            if self.book.is_open and not was_open:
+                self._next_tick = now_us + TICK_US
+
     def _weigh_client(self, judged: Judged, slot: int) -> None:
-        if isinstance(self.book.story(int(self.state.clients[slot]["incident"])), SweepStory):
+        if isinstance(self.book.story(int(self.state.clients[slot]["incident"])), SharedStory):
             return
         evidence = ClientEvidence(judged.client, self.null)
         for pattern, (_, judge) in CLIENT_DETECTORS.items():
@@ -268,6 +302,7 @@ class Pipeline:
             "state": self.state.save(),
             "recent": self.recent.save(),
             "book": stories,
+            "ordinary": self.book.ordinary.save(),
             "routes": self.routes.save(),
             "null": {"row": self.null.save()},
             "contracts": self.watch.save(),
@@ -288,6 +323,7 @@ class Pipeline:
             self.recent.load(within("recent", arrays))
             self.routes.load(within("routes", arrays))
             self.book.load(meta["book"], within("book", arrays))
+            self.book.ordinary.load(within("ordinary", arrays))
             self.null = Null.load(arrays["null.row"][0], self.rules.floor)
             self.watch.load(within("contracts", arrays))
             self._next_tick, self._next_learning, self._begin_us, self._last_us, resumes = meta["ticks"]

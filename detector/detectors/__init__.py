@@ -1,14 +1,15 @@
 """Evidence to signals: one behaviour a file.
 
 A new detector of single clients is one file with a function ``judge(evidence, budget) -> Signal | None`` and one line
-here; what it is convicted of is remembered in the bit of its line.
+here; what it is convicted of is remembered in the bit of its line. One of many clients together, by what they have in
+common, is one file with a `campaign.Cells` and one line.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from detector.detectors import bulk, contract, guessing, sweep, tripwire, walk
+from detector.detectors import bulk, campaign, contract, guessing, lookup, sweep, tripwire, walk
 from detector.detectors.signal import Budget, Signal
 from detector.evidence.client import ClientEvidence
 
@@ -23,4 +24,9 @@ BLOCK_DETECTORS: dict[str, Callable[..., Signal | None]] = {"sweep": sweep.judge
 RULE_DETECTORS: dict[str, Callable[..., object]] = {"contract": contract.judge, "tripwire": tripwire.judge}
 """Not statistics but what the owner has declared: partners and records nobody may read."""
 
-__all__ = ["BLOCK_DETECTORS", "CLIENT_DETECTORS", "RULE_DETECTORS", "Budget", "Signal"]
+CELL_DETECTORS: dict[str, campaign.Cells] = {"campaign": campaign.CELLS, "lookup": lookup.CELLS}
+
+PATTERNS = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS, *CELL_DETECTORS, *RULE_DETECTORS])
+"""Every pattern that there is a detector for."""
+
+__all__ = ["BLOCK_DETECTORS", "CELL_DETECTORS", "CLIENT_DETECTORS", "PATTERNS", "RULE_DETECTORS", "Budget", "Signal"]

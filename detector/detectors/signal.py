@@ -52,8 +52,10 @@ class Budget:
     per_day: float = 1.0
 
     # Shares of the budget: 0.3 single clients, 0.3 campaigns, 0.2 blocks of ids, 0.2 partners and consent
-    # (detection facts, section 6). Campaigns and consent have no detector yet; their share is left unspent.
+    # (detection facts, section 6). Consent has no detector yet; its share is left unspent. Of the campaigns' share each
+    # detector of cells has its part (`campaign.Cells.share`).
     CLIENTS = 0.3
+    CAMPAIGNS = 0.3
     BLOCKS = 0.2
 
     def client_threshold(self, clients_a_day: float) -> float:

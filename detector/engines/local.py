@@ -15,7 +15,7 @@ import numpy.typing as npt
 from detector import __version__, clock
 from detector.compiled import prepare
 from detector.config import REPLAY_LATENESS_SECONDS, Config, ReplaySettings
-from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, RULE_DETECTORS, Budget
+from detector.detectors import PATTERNS, Budget
 from detector.engines.coverage import Coverage
 from detector.engines.declaring import contracts, declared, hash_key, suppressions, tripwires
 from detector.engines.features import features_of
@@ -153,7 +153,7 @@ def rules(config: Config) -> Rules:
         UsageError: tripwires cannot be read.
     """
     detection = config.detection
-    on = {name for name in (*CLIENT_DETECTORS, *BLOCK_DETECTORS, *RULE_DETECTORS) if detection.patterns.get(name, True)}
+    on = {name for name in PATTERNS if detection.patterns.get(name, True)}
     return Rules(
         budget=Budget(detection.false_incidents_per_day),
         floor=detection.min_records,
@@ -167,7 +167,9 @@ def rules(config: Config) -> Rules:
 
 def sizes(config: Config) -> Sizes:
     """Table sizes, rounded up to powers of two."""
-    return Sizes(clients=_power(config.state.clients), objects=_power(config.state.objects))
+    clients = _power(config.state.clients)
+    rings = {"crossings": max(clients >> 3, 1 << 12), "maturity": max(clients >> 2, 1 << 12)}
+    return Sizes(clients=clients, objects=_power(config.state.objects), cells=max(clients >> 4, 1 << 12), **rings)
 
 
 def _power(n: int) -> int:

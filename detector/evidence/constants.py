@@ -32,3 +32,44 @@ BLOCK_MIN_HITS = 64
 GROUP = 256
 """Rows whose slots are fetched ahead; 256 slots of five cache lines stay in a first-level cache of 64 kB or its
 second level."""
+
+COHORT_ENDS_US = (3_600_000_000, DAY_US, 7 * DAY_US)
+"""Ages at which a client passes to the next cohort: an hour, a day, a week (detection facts, A7)."""
+
+SAMPLED_FIRST = 4
+"""Trials of a client's day that are all sampled; later one an octave, so that nobody counts for more than ten of them a
+day, whatever he reads, and decoys first do not help."""
+
+WINDOW_TRIALS, WINDOW_LAST = 4, 256
+"""Trials of a client's day held to be able to complete a window of eight: the fifth can be its fifth cold one; beyond
+256 trials whoever can cross has crossed."""
+
+CELL_PRIOR = 16.0
+"""Counts with which a cell is believed to be like the others: one over the variance of the logarithm of its usual ratio
+(cells of a simulated portal: .25 squared)."""
+
+CELL_SETTLED_MINUTES = 360
+"""Age of a route before its cells are judged: as long as coldness takes to mean anything (`evidence.learn`)."""
+
+SUSPECT_NATS = 5.0
+"""A score at which a cell teaches nothing: chance leads there once in exp(5) = 150 minutes at most."""
+
+FIRST_SIGMA, FIRST_DISPERSION = 0.15, 0.02
+"""Wander of levels and 1 / r of minutes until a day has shown them: those of a simulated portal had less."""
+
+SIGMA_BOUNDS, DISPERSION_BOUNDS = (0.05, 1.0), (0.002, 1.0)
+"""No site is as even as the lower ones; at the upper ones a minute must bring ten times the usual to say anything."""
+
+TAIL_POWERS = (3.0, 4.0)
+"""Where the level of coldness moves by a factor, five (seven) of eight move by about its third (fourth) power: they are
+too sparse to show their own wander."""
+
+ROUTE_SIGMA = 0.25
+"""Least wander of a whole route, which only its own past speaks for: a back-fill moved one by 1.37, a cold start by
+1.9, and this asks for 3.3."""
+
+MINUTE_EXPECTED, LEVEL_EXPECTED = 1.0, 10.0
+"""Counts a cell must expect of a minute, an hour to teach the noise of its kind: below, chance is all there is."""
+
+FEWEST_CELL_HOURS = 24.0
+"""Cell-hours (or minutes) that make a fit: a variance of 24 is known to a third of itself, sqrt(2 / 24)."""

@@ -9,12 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.compiled import Array, Bound, Kernel, Scalar
+from detector.evidence import noise
 from detector.evidence.constants import GROUP
 from detector.records.batch import Batch
 from detector.records.shape import METHODS
-from detector.state.layout import BESIDE, BLOCK, CLIENT, COUNTER, OBJECT, ROUTE, State
+from detector.state.cells import ALARM, ALARMS, CELL, CROSSING, MATURITY, PAST
+from detector.state.layout import BLOCK, CLIENT, COUNTER, OBJECT, ROUTE, State
 
 READ, COLD, OWN = 1, 2, 4  # bits of Judged.flags
+COHORT = 3  # where they hold the client's cohort: since when it is known, see `state.cells`
 
 READING = ("-", "GET", "POST", "QUERY", "SEARCH", "REPORT", "PROPFIND")
 """Methods whose answers carry records: the safe ones with a body (RFC 9110, RFC 4918), and POST, which look-ups use."""
@@ -32,15 +35,22 @@ JUDGE = Kernel(
         Array(OBJECT),
         Array(BLOCK),
         Array(ROUTE),
-        Array(BESIDE, 2),
         *[Array(code) for code in ("i8", "u8")],
         Array(CLIENT),
         Array(BLOCK),
+        *[Array(dtype) for dtype in (CELL, PAST)],
+        *[Array(code, 2) for code in ("u8", "f8", "f8")],
+        *[Array(dtype) for dtype in (CROSSING, MATURITY, ALARM, PAST)],
         *[Array(code) for code in ("i8", "u1", "i4")],
         Array(CLIENT),
         Array(BLOCK),
     ],
 )
+
+
+def cohort_of(flags: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The cohorts of judged rows' clients at those rows."""
+    return flags >> np.uint8(COHORT) & np.uint8(3)
 
 
 @dataclass
@@ -49,10 +59,12 @@ class Judged:
 
     Attributes:
         slot: int64, the client's slot; -1 = a declared partner, not judged.
-        flags: uint8, READ (a record went out), COLD (nobody else read it in 24 h), OWN (a repeat of its own).
+        flags: uint8, READ (a record went out), COLD (nobody else read it in 24 h), OWN (a repeat of its own); from
+            bit 3 on the client's cohort: 0 = first seen less than an hour ago, 1 = a day, 2 = a week, 3 = longer.
         incident: int32, number of the open incident the client belonged to before the row, 0 = none.
         client: a copy of the client's slot as of the last row, where its evidence is worth weighing; else None.
         block: the same for a block of ids.
+        alarms: what cells have said at the end of the minute before the next row (dtype ALARM), else None.
     """
 
     first: int
@@ -62,6 +74,7 @@ class Judged:
     incident: npt.NDArray[np.int32]
     client: np.void | None
     block: np.void | None
+    alarms: npt.NDArray[Any] | None = None
 
 
 class Judge:
@@ -78,6 +91,9 @@ class Judge:
         self._scratch = (np.zeros(GROUP, np.uint64), np.zeros(1, CLIENT), np.zeros(1, BLOCK))
         self._client = np.zeros(1, CLIENT)
         self._block = np.zeros(1, BLOCK)
+        self._alarms = np.zeros(ALARMS, ALARM)
+        self._blank_cell = np.zeros(1, PAST)
+        noise.begin(state.noise)
         self._readable = np.array([m in READING for m in METHODS], np.uint8)
 
     def batch(self, batch: Batch) -> JudgedBatch:
@@ -91,14 +107,16 @@ class Judge:
             *(0, 0, self.floor),
             *(b.time_us, b.client, b.source, b.network, b.agent, b.kind, b.name, b.route, b.object, b.number),
             *(b.status, b.bytes_out, b.requests, b.flags, b.origin, self._readable[b.method]),
-            *(s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.beside, s.counters, *self._scratch),
+            *(s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.counters, *self._scratch),
+            *(s.cells, s.past, s.touched, s.noise, s.limits, s.crossings, s.maturity, self._alarms, self._blank_cell),
             *(*out, self._client, self._block),
         )
 
-    def candidates(self) -> tuple[np.void | None, np.void | None]:
-        """Copies of the client and the block whose evidence is worth weighing now."""
+    def candidates(self) -> tuple[np.void | None, np.void | None, npt.NDArray[Any] | None]:
+        """Copies of the client and the block whose evidence is worth weighing now, and of the cells' alarms."""
         found = int(self.state.counters[COUNTER["candidate"]])
-        return self._client[0].copy() if found & 1 else None, self._block[0].copy() if found & 2 else None
+        alarms = self._alarms[: int(self.state.counters[COUNTER["alarms"]])].copy() if found & 4 else None
+        return self._client[0].copy() if found & 1 else None, self._block[0].copy() if found & 2 else None, alarms
 
 
 class JudgedBatch:
@@ -121,3 +139,9 @@ class JudgedBatch:
         """
         done = self._call(first, last)
         return Judged(first, done, self.slot, self.flags, self.incident, *self._judge.candidates())
+
+    def close_minute(self, row: int) -> npt.NDArray[Any] | None:
+        """Log time has reached a row that is not judged yet: what the cells say of the minute before (dtype ALARM), if
+        they have not been asked yet."""
+        self._call(row, row)
+        return self._judge.candidates()[2]

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from detector.compiled import njit
+from detector.evidence.cells_kernel import close_minute
 from detector.evidence.constants import (
     BLOCK_IDS,
     BLOCK_MIN_HITS,
@@ -24,7 +25,9 @@ from detector.evidence.constants import (
     REACH,
     RUN,
 )
+from detector.evidence.trials_kernel import cohort_of, note_trial
 from detector.records.batch import DECLARED, LATE, MISS, NAME_BYTES, PAGED, STATIC
+from detector.state.cells_kernel import hashed_cells
 from detector.state.layout import COUNTER
 from detector.state.tables_kernel import (
     COLD,
@@ -33,7 +36,6 @@ from detector.state.tables_kernel import (
     find_block,
     find_client,
     mix,
-    note_beside,
     observe,
     touch_object,
     turn_generation,
@@ -44,7 +46,9 @@ CANDIDATE = COUNTER["candidate"]
 DECLARED_COUNT = COUNTER["declared"]
 JUDGED = COUNTER["judged"]
 STRAYED = COUNTER["strayed"]
-READ_BIT, COLD_BIT, OWN_BIT = 1, 2, 4
+MINUTE = COUNTER["minute"]
+NEWCOMERS = COUNTER["newcomers"]
+READ_BIT, COLD_BIT, OWN_BIT, COHORT_SHIFT = 1, 2, 4, 3
 
 
 @njit
@@ -142,6 +146,34 @@ def _weigh(c, r, is_miss, is_cold):
 
 
 @njit
+def _is_established(r, number, minute):
+    """Whether an id was there an hour ago, by the largest id of the route then; keeps that mark up to date.
+
+    What is new is read in a crowd by those it is new for (a back-fill, a catalogue's drop) and says nothing about them.
+    """
+    hour = minute // 60
+    if hour > r.high_hour:
+        r.high_before = r.high_then if hour == r.high_hour + 1 else r.high
+        r.high_then = r.high
+        r.high_hour = hour
+    return number < 0 or r.high_before == 0 or number <= r.high_before
+
+
+@njit
+def _newcomer(ring, counters, slot, key, minute, route, agent, source, network):
+    """Appends a client seen for the first time to the ring of those to be looked at once, later."""
+    e = ring[counters[NEWCOMERS] % ring.shape[0]]
+    counters[NEWCOMERS] += 1
+    e.key = key
+    e.agent = agent
+    e.source = source
+    e.slot = slot
+    e.route = route
+    e.network = network
+    e.minute = minute
+
+
+@njit
 def _lead(c, route):
     if c.lead == route:
         c.lead_margin += 1
@@ -212,13 +244,21 @@ def judge(
     first, last, floor,
     time_us, client, source, network, agent, kind, name, route, object_, number, status, bytes_out, requests, flags,
     origin, readable,
-    index, clients, names, objects, blocks, routes, beside, counters, look, blank_client, blank_block,
+    index, clients, names, objects, blocks, routes, counters, look, blank_client, blank_block,
+    cells, past, touched, noise, limits, crossings, maturity, alarms, blank_cell,
     out_slot, out_flags, out_incident, candidate_client, candidate_block,
 ):  # fmt: skip
     """Judges rows ``first`` to ``last`` and returns the row after the last one done; see `evidence.judge`."""
     counters[CANDIDATE] = 0
     mask = U(index.shape[0] - 1)
     object_buckets = U(objects.shape[0] // 4 - 1)
+    hashed = hashed_cells(cells, routes)
+    if first == last:  # only the minute before that row is closed
+        minute = time_us[first] // 60_000_000
+        if minute > counters[MINUTE]:
+            if close_minute(minute, routes, cells, past, touched, noise, limits, alarms, blank_cell, counters) > 0:
+                counters[CANDIDATE] = 4
+        return first
     row = first
     while row < last:
         end = min(row + GROUP, last)
@@ -233,6 +273,11 @@ def judge(
                 look[i - row] ^= U(clients[slot].registers[0])
         while row < end:
             i = row
+            minute = time_us[i] // 60_000_000
+            if minute > counters[MINUTE]:
+                if close_minute(minute, routes, cells, past, touched, noise, limits, alarms, blank_cell, counters) > 0:
+                    counters[CANDIDATE] = 4
+                    return row  # which is judged when the alarms have been heard
             row += 1
             if flags[i] & DECLARED:
                 counters[DECLARED_COUNT] += requests[i]
@@ -249,26 +294,21 @@ def judge(
                         names[slot, byte] = name[i, byte]
                     clients[slot].kind = kind[i]
                     clients[slot].part = origin[i]
+                    _newcomer(maturity, counters, slot, client[i], minute, route[i], agent[i], source[i], network[i])
                 out_slot[i] = slot
             c = clients[slot]
             if c.part != origin[i]:
                 counters[STRAYED] += 1
-            minute = time_us[i] // 60_000_000
             out_incident[i] = c.incident
-            out_flags[i] = 0
             _arrive(c, time_us[i], bytes_out[i], requests[i])
+            cohort = cohort_of(time_us[i] - c.first_us)
+            out_flags[i] = cohort << COHORT_SHIFT
             at = status[i]
             good = at == 0 or (at >= 200 and at < 300) or at == 304
             miss = (flags[i] & MISS) != 0
             trial = object_[i] != U(0) and flags[i] & (STATIC | PAGED) == 0 and readable[i] and (good or miss)
             r = routes[route[i]]
             r.requests += requests[i]
-            if source[i] != U(0) and source[i] != client[i]:
-                note_beside(beside[0], source[i], client[i], trial, minute, counters)
-            if network[i] != 0:
-                note_beside(beside[1], U(network[i]), client[i], trial, minute, counters)
-            if agent[i] != U(0):
-                note_beside(beside[2], agent[i], client[i], trial, minute, counters)
             if not trial:
                 continue
             key = mix(object_[i], U(route[i]))
@@ -277,7 +317,7 @@ def judge(
                 c.reads[0] += 1
                 r.reads += 1
                 _lead(c, route[i])
-                out_flags[i] = READ_BIT
+                out_flags[i] |= READ_BIT
             if seen == OWN:
                 out_flags[i] |= OWN_BIT
                 continue
@@ -289,6 +329,12 @@ def judge(
                     out_flags[i] |= COLD_BIT
             _baseline(r, minute)
             _weigh(c, r, 1 if miss else 0, cold)
+            if (_is_established(r, number[i], minute) or miss) and c.incident == 0:
+                note_trial(
+                    c, slot, np.int64(c.tries[0]) - 1, 1 if miss else 0, cold, 1 if miss and seen == COLD else 0,
+                    time_us[i], client[i], agent[i], network[i], route[i], cohort,
+                    hashed, cells, past, touched, crossings, blank_cell, counters,
+                )  # fmt: skip
             found = 0
             if number[i] >= 0 and flags[i] & LATE == 0:
                 _order(c, number[i])

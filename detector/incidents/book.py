@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.detectors import CLIENT_DETECTORS, Signal
+from detector.detectors.campaign import CellAlarm
 from detector.evidence.judge import READ, Judged
 from detector.incidents import keeping
+from detector.incidents.campaign_story import Around, CampaignStory, signal_of
 from detector.incidents.identity import incident_id
+from detector.incidents.ordinary import MINUTE_US, Ordinary
 from detector.incidents.past import Past
 from detector.incidents.recent import READS, Recent, reads_of
+from detector.incidents.shared_story import NOWHERE, SharedStory
 from detector.incidents.story import Story
 from detector.incidents.suppression import Suppression, suppressed_by
-from detector.incidents.sweep_story import NOWHERE, SweepStory
+from detector.incidents.sweep_story import SweepStory
 from detector.packing import Arrays, joined
 from detector.records.batch import Batch
 from detector.state.layout import State
@@ -43,11 +47,13 @@ class Book:
         recent: the last record reads, to look back on.
         route_name: the printable template of a route id.
         close_after_us: log time without news after which a story ends.
+        agent_name, network_name: the printable texts of a user agent's and of a network's hash.
         tell: called with a story for each revision.
         keep_closed: keeps stories that have ended, to be told at the end of a replay; a stream lets them go once told.
 
     Attributes:
         past: clients of stories that have ended.
+        ordinary: a sample of ordinary requests; whoever feeds the book fills it before each tick.
         warming: whether stories raised now are marked as raised while lost state is being rebuilt.
         suppressions: what is kept quiet.
     """
@@ -57,12 +63,15 @@ class Book:
     route_name: Callable[[int], str]
     close_after_us: int
     tell: Callable[[Story], None] = _untold
+    agent_name: Callable[[int], str] = "~{:016x}".format
+    network_name: Callable[[int], str] = "~{:08x}".format
     keep_closed: bool = True
     past: Past = field(default_factory=Past)
     warming: bool = False
     suppressions: tuple[Suppression, ...] = ()
+    ordinary: Ordinary = field(default_factory=Ordinary)
     _open: dict[int, Story] = field(default_factory=dict)
-    _sweeps: dict[int, SweepStory] = field(default_factory=dict)
+    _shared: dict[int, SharedStory] = field(default_factory=dict)
     _of_client: dict[int, Story] = field(default_factory=dict)
     _merged: list[Story] = field(default_factory=list)  # ended between two ticks, to be told at the next
     _closed: list[Story] = field(default_factory=list)
@@ -79,6 +88,11 @@ class Book:
         return [story for story in self._open.values() if not story.over_us]
 
     @property
+    def follows(self) -> bool:
+        """Whether `raise_campaign` has something to do at a tick without alarms."""
+        return any(isinstance(story, CampaignStory) for story in self._shared.values())
+
+    @property
     def is_open(self) -> bool:
         """Whether ticks have anything to do."""
         return bool(self._open or self._merged)
@@ -93,12 +107,12 @@ class Book:
         reads = (judged.flags[first:last] & READ) != 0
         rows = np.flatnonzero((judged.incident[first:last] > 0) & reads) + first
         for number in np.unique(judged.incident[rows]).tolist():
-            story = self._open.get(number)
-            if story is not None and number not in self._sweeps:
-                story.add(reads_of(batch, judged, rows[judged.incident[rows] == number]))
-        for sweep in self._sweeps.values():
-            on_route = (batch.route[first:last] == sweep.route) & reads
-            sweep.wait(reads_of(batch, judged, np.flatnonzero(on_route) + first))
+            single = self._open.get(number)
+            if single is not None and number not in self._shared:
+                single.add(reads_of(batch, judged, rows[judged.incident[rows] == number]))
+        for story in self._shared.values():
+            on_route = (batch.route[first:last] == story.route) & reads
+            story.wait(reads_of(batch, judged, np.flatnonzero(on_route) + first))
 
     def raise_client(self, signal: Signal, slot: int) -> None:
         """A signal about one client: a new story, or more about the one it is in."""
@@ -127,12 +141,12 @@ class Book:
         """The open story of a client whose slot does not say so: the slot is new, because the log is read again or
         because it had been given away."""
         found = self._of_client.get(client)
-        sweeps = (sweep for sweep in self._sweeps.values() if sweep.resume_us and sweep.owns(client))
-        return found or next(sweeps, None)
+        shared = (story for story in self._shared.values() if story.resume_us and story.owns(client))
+        return found or next(shared, None)
 
     def _continue(self, story: Story, signal: Signal, client: Any) -> None:
         is_news = signal.pattern == "tripwire" and signal.evidence[0].name not in story.evidence
-        if is_news or not isinstance(story, SweepStory):
+        if is_news or not isinstance(story, SharedStory):
             story.support(signal)
         if not isinstance(story, SweepStory) and not client["incident"]:
             since = max(signal.time_us - DAY_US, story.last_us + 1)
@@ -168,10 +182,10 @@ class Book:
 
     def raise_sweep(self, signal: Signal) -> None:
         """A signal about a block of ids: a new story, or one more block of the sweep on the same route."""
-        for story in self._sweeps.values():
-            if story.route == signal.route:
-                story.support(signal)
-                return
+        known = self._of_route(SweepStory, signal.route)
+        if known is not None:
+            known.support(signal)
+            return
         if self.past.until(0, signal.route, signal.time_us):
             return
         identity = incident_id("sweep", self.route_name(signal.route), "many", signal.time_us)
@@ -182,9 +196,58 @@ class Book:
         if len(sweep.members) < FEWEST_WORKERS:
             sweep.unmark(self.state)
             return
-        self._absorb(sweep, signal.time_us)
+        self._absorb(sweep, sweep.members, signal.time_us)
         sweep.at_alert = max(sweep.settled().exposure.estimate().estimate, int(signal.block["hits"]))
         self._begin(sweep)
+
+    def raise_campaign(self, alarms: Sequence[CellAlarm], crossings: npt.NDArray[Any], now_us: int) -> None:
+        """The cells' alarms of a tick, to be called before `tick`, also without any while a campaign is open: for each
+        route a new story, or more of the one that is open.
+
+        Args:
+            alarms: of whatever routes and cells.
+            crossings: the ring of crossings (dtype CROSSING), in log order.
+            now_us: log time of the tick.
+        """
+        around = Around(self.state, crossings)
+        campaigns = {s.route: s for s in self._shared.values() if isinstance(s, CampaignStory)}
+        for route in sorted({*campaigns, *(alarm.route for alarm in alarms)}):
+            raised = [alarm for alarm in alarms if alarm.route == route]
+            story = campaigns.get(route)
+            if story is None:
+                self._begin_campaign(raised, around, now_us)
+                continue
+            own = [alarm for alarm in raised if alarm.pattern == story.pattern]
+            if own:
+                story.support(signal_of(own, now_us))
+            self._absorb(story, story.follow(own, around, now_us), now_us)
+
+    def _begin_campaign(self, alarms: Sequence[CellAlarm], around: Around, now_us: int) -> None:
+        signal = signal_of(alarms, now_us)
+        if self.past.until(0, signal.route, now_us) or self._swept(signal.route, alarms, around.crossings):
+            return
+        identity = incident_id(signal.pattern, self.route_name(signal.route), "many", now_us)
+        story = CampaignStory(self._last + 1, identity, signal)
+        story.ordinary = self.ordinary
+        own = [alarm for alarm in alarms if alarm.pattern == signal.pattern]
+        reads = self.recent.of_route(signal.route, min(alarm.since_minute for alarm in own) * MINUTE_US)
+        story.begin(own, around, reads, self.recent.since_us)
+        self._absorb(story, story.members, now_us)
+        story.at_alert = story.exposed().estimate
+        self._begin(story)
+
+    def _swept(self, route: int, alarms: Sequence[CellAlarm], crossings: npt.NDArray[Any]) -> bool:
+        """Whether most clients that raised a route's cells work for a sweep that is open there: of one request each,
+        they cross before anybody can mark their slots."""
+        sweep = self._of_route(SweepStory, route)
+        if not isinstance(sweep, SweepStory):
+            return False
+        since_us = min(alarm.since_minute for alarm in alarms) * MINUTE_US
+        clients = crossings["client"][(crossings["route"] == route) & (crossings["time_us"] >= since_us)]
+        return 2 * sum(client in sweep.hits for client in clients.tolist()) >= len(clients)
+
+    def _of_route(self, kind: type[SharedStory], route: int) -> SharedStory | None:
+        return next((s for s in self._shared.values() if isinstance(s, kind) and s.route == route), None)
 
     def _begin(self, story: Story) -> None:
         story.warming = self.warming
@@ -196,21 +259,25 @@ class Book:
 
     def _enter(self, story: Story) -> None:
         self._open[story.number] = story
-        if isinstance(story, SweepStory):
-            self._sweeps[story.number] = story
+        if isinstance(story, SharedStory):
+            self._shared[story.number] = story
+            if isinstance(story, CampaignStory):
+                story.ordinary = self.ordinary
         else:
             self._of_client[story.client] = story
 
-    def _absorb(self, sweep: SweepStory, now_us: int) -> None:
-        """Ends the stories of single clients that turn out to be workers of the sweep: the wider story goes on."""
+    def _absorb(self, shared: SharedStory, members: Collection[int], now_us: int) -> None:
+        """Ends the stories of single clients that turn out to work for a shared one: the wider story goes on."""
+        if not members:
+            return
         for story in self.open_stories:
-            if isinstance(story, SweepStory) or story.route != sweep.route:
+            if isinstance(story, SharedStory) or story.route != shared.route:
                 continue
-            if any(client in sweep.members for client in story.settled().members):
-                story.merged_into = sweep.identity
+            if any(client in members for client in story.settled().members):
+                story.merged_into = shared.identity
                 self._close(story, now_us)
                 self._merged.append(story)
-                sweep.absorb(self.state, story.members)
+                shared.absorb(self.state, story.members)
 
     def tick(self, now_us: int) -> None:
         """Log time has reached a tick: settles sweeps, closes what has been quiet, makes and tells revisions."""
@@ -222,7 +289,7 @@ class Book:
                 if now_us >= story.over_us:
                     self._free(story)
                 continue
-            if isinstance(story, SweepStory):
+            if isinstance(story, SharedStory):
                 story.settle(self.state, now_us)
             if now_us - story.last_us > self.close_after_us:
                 self._close(story, now_us)
@@ -243,7 +310,7 @@ class Book:
 
     def _close(self, story: Story, now_us: int) -> None:
         story.closed = True
-        if isinstance(story, SweepStory):
+        if isinstance(story, SharedStory):
             story.name()
         self.past.add(story.settled(), now_us)
         self._free(story)
@@ -258,7 +325,7 @@ class Book:
 
     def _leave(self, story: Story) -> None:
         del self._open[story.number]
-        self._sweeps.pop(story.number, None)
+        self._shared.pop(story.number, None)
         if self._of_client.get(story.client) is story:
             del self._of_client[story.client]
 
@@ -273,7 +340,7 @@ class Book:
         arrays, stories = dict(kept), self.stories
         rows = arrays["stories"] = arrays["stories"].copy()
         rows["resume_us"] = np.maximum(rows["resume_us"], last_us)
-        outstanding = [s.outstanding() if isinstance(s, SweepStory) else NOWHERE for s in stories]
+        outstanding = [s.outstanding() if isinstance(s, SharedStory) else NOWHERE for s in stories]
         arrays |= joined("owed", outstanding, "i8")
         arrays |= joined("undecided", [keeping.NOTHING] * len(stories), READS)
         return arrays
@@ -297,8 +364,8 @@ class Book:
 
     def move(self, slots: npt.NDArray[np.int64]) -> None:
         """Client slots have got other numbers: by old number, the new one."""
-        for sweep in self._sweeps.values():
-            sweep.move(slots)
+        for story in self._shared.values():
+            story.move(slots)
 
     def take_out(self, clients: npt.NDArray[np.uint64]) -> list[Story]:
         """Lets go of the open stories about single clients among these; the slots are the caller's matter."""

@@ -15,9 +15,12 @@ import numpy.typing as npt
 
 from detector.detectors.signal import Finding, Signal
 from detector.errors import SnapshotDamaged
+from detector.incidents import keeping_campaigns
+from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.recent import READS
+from detector.incidents.shared_story import NOWHERE, SharedStory
 from detector.incidents.story import Member, Story
-from detector.incidents.sweep_story import NOWHERE, SweepStory
+from detector.incidents.sweep_story import SweepStory
 from detector.incidents.trail import POINT, POSITION, SAMPLE
 from detector.packing import Arrays, adopted, joined, parted
 from detector.records.batch import NAME_BYTES
@@ -49,6 +52,7 @@ STORY = np.dtype(
         *_PLAIN,
         ("merged_into", "S32"),
         ("sweep", "?"),
+        ("campaign", "?"),
         ("unseen", "i8"),
         ("stride", "i8"),
         ("numbered", "i8"),
@@ -94,11 +98,11 @@ def save(stories: Sequence[Story]) -> dict[str, npt.NDArray[Any]]:
     exposed = [s.exposure.save() for s in stories]
     for place, (name, dtype) in enumerate((("objects", "u8"), ("objects_new", "u8"), ("registers", "u1"))):
         arrays |= joined(name, [parts[place] for parts in exposed], dtype)
-    sweeps = [s if isinstance(s, SweepStory) else None for s in stories]
-    arrays |= joined("absorbed", [np.array(sorted(s.absorbed) if s else [], np.uint64) for s in sweeps], "u8")
-    arrays |= joined("undecided", [s.waiting() if s else NOTHING for s in sweeps], READS)
-    arrays |= joined("owed", [s.owed if s else NOWHERE for s in sweeps], "i8")
-    return arrays
+    shared = [s if isinstance(s, SharedStory) else None for s in stories]
+    arrays |= joined("absorbed", [np.array(sorted(s.absorbed) if s else [], np.uint64) for s in shared], "u8")
+    arrays |= joined("undecided", [s.waiting() if s else NOTHING for s in shared], READS)
+    arrays |= joined("owed", [s.owed if s else NOWHERE for s in shared], "i8")
+    return arrays | keeping_campaigns.save(stories)
 
 
 def load(arrays: Arrays) -> list[Story]:
@@ -112,7 +116,8 @@ def load(arrays: Arrays) -> list[Story]:
         stories = [_story(row) for row in rows]
         _load_lists(stories, arrays)
         _load_trails(stories, arrays)
-        _load_sweeps(stories, arrays)
+        _load_shared(stories, arrays)
+        keeping_campaigns.load(stories, arrays)
     except (KeyError, UnicodeDecodeError) as error:
         raise SnapshotDamaged(f"snapshot: its incidents cannot be read ({type(error).__name__})") from error
     return stories
@@ -121,7 +126,8 @@ def load(arrays: Arrays) -> list[Story]:
 def _row(story: Story) -> tuple[Any, ...]:
     plain = [getattr(story, name) for name, _ in _PLAIN]
     trail = story.trail
-    rest = (isinstance(story, SweepStory), story.exposure.unseen, trail.stride, trail.numbered, trail.reads)
+    told_by = (isinstance(story, SweepStory), isinstance(story, CampaignStory))
+    rest = (*told_by, story.exposure.unseen, trail.stride, trail.numbered, trail.reads)
     return (*plain, (story.merged_into or ""), *rest, story.partner, story.suppressed)
 
 
@@ -129,7 +135,7 @@ def _story(row: Any) -> Story:
     pattern, route, client = _text(row["pattern"]), int(row["route"]), int(row["client"])
     threshold = float(row["threshold"])
     signal = Signal(pattern, route, client, int(row["raised_us"]), float(row["nats"]), threshold, [])
-    kind = SweepStory if row["sweep"] else Story
+    kind = SweepStory if row["sweep"] else CampaignStory if row["campaign"] else Story
     story = kind(int(row["number"]), _text(row["identity"]), signal)
     for name, code in _PLAIN:
         if not code.startswith("S"):
@@ -214,22 +220,27 @@ def _load_trails(stories: list[Story], arrays: Arrays) -> None:
         story.exposure.load(objects, new, registers)
 
 
-def _load_sweeps(stories: list[Story], arrays: Arrays) -> None:
+def _load_shared(stories: list[Story], arrays: Arrays) -> None:
     n = len(stories)
     columns = (parted(name, arrays, n) for name in ("workers", "absorbed", "undecided", "owed"))
     for story, workers, absorbed, undecided, owed in zip(stories, *columns, strict=True):
-        if not isinstance(story, SweepStory):
+        if not isinstance(story, SharedStory):
             continue
         story.absorbed = set(absorbed.tolist())
         story.undecided = [adopted(undecided, READS).copy()] if len(undecided) else []
         story.owed = owed.astype(np.int64)
-        for row in adopted(workers, WORKER):
-            client, named = int(row["client"]), (_text(row["name"]), int(row["kind"]))
-            story.hits[client], story.names[client] = int(row["hits"]), named
-            if row["proven"]:
-                story.proven.add(client)
-            if row["named"]:
-                story.members[client] = Member(*named, int(row["hits"]))
+        if isinstance(story, SweepStory):
+            _load_workers(story, adopted(workers, WORKER))
+
+
+def _load_workers(story: SweepStory, workers: npt.NDArray[Any]) -> None:
+    for row in workers:
+        client, named = int(row["client"]), (_text(row["name"]), int(row["kind"]))
+        story.hits[client], story.names[client] = int(row["hits"]), named
+        if row["proven"]:
+            story.proven.add(client)
+        if row["named"]:
+            story.members[client] = Member(*named, int(row["hits"]))
 
 
 def _text(text: bytes) -> str:

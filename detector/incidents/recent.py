@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.errors import SnapshotDamaged
-from detector.evidence.judge import COLD, OWN, READ, Judged
+from detector.evidence.judge import COLD, OWN, READ, Judged, cohort_of
 from detector.packing import Arrays
 from detector.records.batch import NAME_BYTES, Batch
 from detector.state.layout import State
@@ -32,6 +32,7 @@ READS = np.dtype(
         ("kind", "u1"),
         ("cold", "?"),
         ("own", "?"),
+        ("cohort", "u1"),
         ("name", "u1", NAME_BYTES),
     ]
 )
@@ -41,12 +42,13 @@ def reads_of(batch: Batch, judged: Judged, rows: npt.NDArray[np.int64]) -> npt.N
     """The named rows of a judged batch as records of dtype READS."""
     reads = np.empty(len(rows), READS)
     for column in READS.names or ():
-        if column in ("cold", "own", "slot"):
+        if column in ("cold", "own", "slot", "cohort"):
             continue
         reads[column] = getattr(batch, column)[rows]
     reads["slot"] = judged.slot[rows]
     reads["cold"] = (judged.flags[rows] & COLD) != 0
     reads["own"] = (judged.flags[rows] & OWN) != 0
+    reads["cohort"] = cohort_of(judged.flags[rows])
     return reads
 
 
@@ -90,11 +92,20 @@ class Recent:
                 column[place] = (judged.flags[rows] & COLD) != 0
             elif name == "own":
                 column[place] = (judged.flags[rows] & OWN) != 0
+            elif name == "cohort":
+                column[place] = cohort_of(judged.flags[rows])
             else:
                 column[place] = getattr(batch, name)[rows]
 
     def _held(self, name: str) -> npt.NDArray[Any]:
         return self._columns[name][: min(self._written, self._capacity)]
+
+    @property
+    def since_us(self) -> int:
+        """Log time back to which every read is held; 0 where that is all of them."""
+        if self._written <= self._capacity:
+            return 0
+        return int(self._columns["time_us"][self._written % self._capacity])
 
     def of_client(self, client: int, since_us: int) -> npt.NDArray[Any]:
         """The reads of one client since a time (dtype READS), in log order."""

@@ -7,14 +7,16 @@ from typing import Any
 
 from detector.detectors import tripwire
 from detector.incidents.book import Book
-from detector.incidents.incident import Incident
+from detector.incidents.campaign_story import CampaignStory
+from detector.incidents.incident import SEVERITIES, Incident
 from detector.incidents.severity import LEAST, confidence, severity
+from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
-from detector.incidents.sweep_story import SweepStory
 from detector.incidents.trail import SAMPLE
 
 MOST_CLIENTS = 10_000
 MOST_ENDPOINTS = 20
+MOST_VALUES = 4096  # agents or networks of a selector told one by one
 
 TAGS: dict[str, dict[str, list[str]]] = {
     "walk": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023", "API4:2023"], "attack": ["T1119", "T1213"]},
@@ -27,6 +29,8 @@ TAGS: dict[str, dict[str, list[str]]] = {
         "attack": ["T1199", "T1528", "T1567"],
     },
     "tripwire": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023"], "attack": ["T1119", "T1213"]},
+    "campaign": {"owasp_oat": ["OAT-011"], "owasp_api": ["API4:2023", "API6:2023"], "attack": ["T1119", "T1090"]},
+    "lookup": {"owasp_oat": ["OAT-011"], "owasp_api": ["API3:2023", "API6:2023"], "attack": ["T1589", "T1087"]},
 }
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,10 +55,11 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         detector: ``version`` and ``config``; the pattern's name is added.
     """
     story.settled()
-    if isinstance(story, SweepStory):
+    if isinstance(story, SharedStory):
         story.name()
     members = sorted(story.members.values(), key=lambda m: (-m.reads, m.name))
-    exposed = story.exposure.estimate()
+    exposed = story.exposed()
+    rule = selector(story, book) if isinstance(story, CampaignStory) else None
     sure = confidence(story.nats, story.threshold)
     return Incident(
         incident=story.identity,
@@ -62,16 +67,16 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         state="closed" if story.closed else "open",
         pattern=story.pattern,
         detector={"name": story.pattern, **detector},
-        severity=severity(exposed.estimate, sure, _least(story)),
+        severity=severity(exposed.estimate, sure, _least(story)) if told(story) else SEVERITIES[0],
         confidence=sure,
         raised_at=iso(story.raised_us),
         first_seen=iso(story.first_us),
         last_seen=iso(story.last_us),
         endpoints=_endpoints(story, book),
         clients=[m.name for m in members[:MOST_CLIENTS]],
-        client_count=len(members),
+        client_count=story.count(),
         client_kind=story.kind(),
-        selector=None,
+        selector=rule,
         requests=story.requests,
         bytes_out=story.bytes_out,
         records_exposed=exposed,
@@ -91,6 +96,40 @@ def _least(story: Story) -> str:
     """The least severity of what it is: a record nobody may read has been read, or a contract is broken."""
     tripped = any(name.startswith(tripwire.FINDING) for name in story.evidence)
     return LEAST["tripwire" if tripped else "contract" if story.partner else ""]
+
+
+def told(story: Story) -> bool:
+    """Whether an incident is anybody's business: of a campaign, whether there is a rule to act on, or a name."""
+    return not isinstance(story, CampaignStory) or story.selector.actionable or bool(story.members)
+
+
+def selector(story: CampaignStory, book: Book) -> dict[str, Any]:
+    """The rule that selects a campaign, as plain data; sets that do not restrict it are empty.
+
+    Agents and networks are told by their texts as far as those are known, else by ``~`` and their keyed hash.
+    """
+    rule = story.selector
+    agents = [book.agent_name(value) for value in rule.agents.tolist()]
+    networks = [book.network_name(value) for value in rule.networks.tolist()]
+    route = book.route_name(story.route)
+    parts = [route, *_set("agent", agents), *_set("network", networks)]
+    return {
+        "text": " AND ".join([*parts, *(["first seen within a day"] if rule.new else [])]),
+        "route": route,
+        "agents": agents[:MOST_VALUES],
+        "networks": networks[:MOST_VALUES],
+        "new_clients": rule.new,
+        "recall": round(rule.recall, 4),
+        "benign_share": float(f"{rule.benign_share:.3g}"),
+        "precision": round(rule.precision, 4),
+        "actionable": story.actionable,
+    }
+
+
+def _set(name: str, values: list[str]) -> list[str]:
+    if not values:
+        return []
+    return [f"{name} = {values[0]}" if len(values) == 1 else f"{name} in {len(values):,} values"]
 
 
 def _endpoints(story: Story, book: Book) -> list[str]:

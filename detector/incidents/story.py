@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from detector.detectors.signal import Finding, Signal
 from detector.incidents.exposure import Exposure
+from detector.incidents.incident import Estimate
 from detector.incidents.trail import Trail
 from detector.records.batch import KINDS
 from detector.state.sketch import mix_each
@@ -131,6 +132,14 @@ class Story:
                 row = reads[at]
                 member = self.members[client] = Member(printable(row["name"]), int(row["kind"]))
             member.reads += n
+
+    def exposed(self) -> Estimate:
+        """Distinct records that have gone."""
+        return self.settled().exposure.estimate()
+
+    def count(self) -> int:
+        """How many clients it is about."""
+        return len(self.members)
 
     def routes_named(self) -> set[int]:
         """Every route it speaks of."""

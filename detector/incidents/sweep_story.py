@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from detector.incidents.recent import READS
-from detector.incidents.story import Member, Story, printable
+from detector.incidents.shared_story import SharedStory
+from detector.incidents.story import Member, printable
 from detector.incidents.sweepers import on_the_line, workers
 from detector.state.layout import State
 
@@ -21,10 +20,8 @@ MOST_READERS = 1 << 18
 """Readers of the route told apart; beyond, those with no read on the line are forgotten. A sweep may be open for
 months, and everybody else reads the route too."""
 
-NOWHERE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
-
-class SweepStory(Story):
+class SweepStory(SharedStory):
     """A story told by its members.
 
     Every fresh read on the route is put down to its client; only what lies on the swept line counts as taken. Who is
@@ -34,29 +31,14 @@ class SweepStory(Story):
         hits, fresh: reads on the line, and all fresh reads on the route, by client.
         names: printable name and kind of those with hits.
         proven: clients whose every read counts.
-        absorbed: clients whose own stories it has taken over.
-        undecided: reads that wait (dtype READS), in parts.
-        owed: where the log is read again: places of reads not later than ``resume_us`` that are not counted yet.
     """
 
     def __init__(self, number: int, identity: str, signal: Any) -> None:
         super().__init__(number, identity, signal)
-        self.undecided: list[npt.NDArray[Any]] = []
         self.hits: dict[int, int] = {}
         self.fresh: dict[int, int] = {}
         self.names: dict[int, tuple[str, int]] = {}
         self.proven: set[int] = set()
-        self.absorbed: set[int] = set()
-        self.owed = NOWHERE
-
-    def wait(self, reads: npt.NDArray[Any]) -> None:
-        """Keeps reads of the route (dtype READS) until they are settled."""
-        if len(reads):
-            self.undecided.append(reads)
-
-    def waiting(self) -> npt.NDArray[Any]:
-        """What waits (dtype READS), in log order."""
-        return np.concatenate(self.undecided) if self.undecided else np.zeros(0, READS)
 
     def settle(self, state: State, now_us: int) -> None:
         """Counts in what has been waiting, by the blocks as they stand now, and marks the workers' slots, so that they
@@ -82,21 +64,9 @@ class SweepStory(Story):
         self._prove(clients.tolist())
         self._take(taken)
         self._mark(state, waiting[line])
-        self._catch_up(waiting[ripe], now_us)
+        self._catch_up(waiting[ripe], now_us - PATIENCE_US)
         if len(self.fresh) > MOST_READERS:
             self.fresh = {client: n for client, n in self.fresh.items() if client in self.hits}
-
-    def _new(self, reads: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Which reads have not been counted before the log was read again."""
-        if not self.resume_us:
-            return np.ones(len(reads), np.bool_)
-        return (reads["time_us"] > self.resume_us) | np.isin(_places(reads), self.owed)
-
-    def _catch_up(self, decided: npt.NDArray[Any], now_us: int) -> None:
-        if self.resume_us:
-            self.owed = np.setdiff1d(self.owed, _places(decided))
-            if now_us > self.resume_us + PATIENCE_US:
-                self.resume_us, self.owed = 0, NOWHERE
 
     def _regular(self, clients: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
         """Reads by clients that have proved themselves workers."""
@@ -123,16 +93,6 @@ class SweepStory(Story):
         hits = self.hits.get(client, 0)
         return (hits > 0 and 2 * hits >= self.fresh.get(client, 0)) or client in self.absorbed
 
-    def absorb(self, state: State, clients: Iterable[int]) -> None:
-        """Takes over clients that had a story of their own: writes this one into their slots."""
-        self.absorbed.update(clients)
-        held = np.isin(state.in_use["key"], np.array(list(clients), np.uint64)) & (state.in_use["incident"] == 0)
-        state.in_use["incident"][held] = self.number
-
-    def unmark(self, state: State) -> None:
-        """Takes it out of all slots again: it turned out to be none."""
-        state.in_use["incident"][state.in_use["incident"] == self.number] = 0
-
     def name(self) -> None:
         """Decides who is named, largest first."""
         clients = list(self.hits)
@@ -144,22 +104,6 @@ class SweepStory(Story):
             for client, n, yes in zip(clients, hits, named, strict=True)
             if yes
         }
-
-    def move(self, slots: npt.NDArray[np.int64]) -> None:
-        """Client slots have got other numbers: by old number, the new one."""
-        for reads in self.undecided:
-            reads["slot"] = slots[reads["slot"]]
-
-    def outstanding(self) -> npt.NDArray[np.int64]:
-        """Places of reads that wait and count when they are decided; see ``owed``."""
-        waiting = [reads[self._new(reads)] for reads in self.undecided]
-        return np.unique(np.concatenate([self.owed, *(_places(reads) for reads in waiting)]))
-
-
-def _places(reads: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Origin and position as one number: a file of 256 TB is none we meet."""
-    places: npt.NDArray[np.int64] = (reads["origin"].astype(np.int64) << 48) | reads["position"]
-    return places
 
 
 def _count(counts: dict[int, int], clients: npt.NDArray[np.uint64]) -> None:

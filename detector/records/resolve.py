@@ -46,6 +46,7 @@ WHO = Kernel(
         *(_I8, _U8, _I8),  # tallies
         *(_U8, _U8, Array("u4"), _U8, _U1, _U1),  # client, source, network, agent, kind, name
         *(Array("u8", 2), Array("u2")),  # declared networks, found in them
+        *(_U8, _U1, _U8, _U1, _I8),  # looks
     ],
 )
 WHAT = Kernel(
@@ -141,12 +142,12 @@ class Resolver:
         batch.requests[:] = 1
         by_network = np.zeros(len(rows), np.uint16)
         lines = (chunk.buffer, fields.span.reshape(-1), 2 * fields.span.shape[1], rows)
-        WHO(
-            *(*lines, self._key, *self._identity, *self._glyphs, self._scratch, self._counters, *self._private),
-            *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name.reshape(-1)),
-            *(self._declared.networks, by_network),
-        )
         with self.texts.lock:  # the judging thread copies them for snapshots
+            WHO(
+                *(*lines, self._key, *self._identity, *self._glyphs, self._scratch, self._counters, *self._private),
+                *(batch.client, batch.source, batch.network, batch.agent, batch.kind, batch.name.reshape(-1)),
+                *(self._declared.networks, by_network, *self.texts.looks.arrays()),
+            )
             WHAT(
                 *(*lines, batch.status, self._key, *self._glyphs, *self._words, self._scratch, self._work),
                 *self.texts.arrays(),

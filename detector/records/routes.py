@@ -26,9 +26,10 @@ from detector.errors import SnapshotDamaged, UsageError
 from detector.packing import Arrays, adopted
 from detector.records.batch import DEPTH, Batch
 from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.looks import Looks
 from detector.records.probing import places
 from detector.records.shape import CLASS_MASK, CLASSES, FORMS, METHODS, NUMBER, QUERY, QUERY_PAGE
-from detector.records.texts import PARENT, TEXT, Texts
+from detector.records.texts import NO_AGENTS, NO_NETWORKS, PARENT, TEXT, Texts
 
 SLUG_AFTER = 32  # distinct odd literals: versions, years and codes of one resource stay below a few dozen (judgement)
 PLAIN_FACTOR = 4  # 128 words: GitHub's REST API, wide as APIs go, has some 60 below /repos/{owner}/{repo}
@@ -145,6 +146,11 @@ class Routes:
         """What hashes of this key look like, as 16 hexadecimal digits: tokens of another key mean nothing here."""
         return blake2b(b"mark", key=self._key.tobytes(), digest_size=8).hexdigest()
 
+    @property
+    def looks(self) -> Looks:
+        """What agents and networks are called."""
+        return self._texts.looks
+
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of the tree (dtype NODE, the root first), the routes (dtype ROW, from number 1) and the texts."""
         parents, tokens, counts, states = self._tree[3:7]
@@ -178,7 +184,8 @@ class Routes:
             column[1 : len(rows) + 1] = rows[field]
         by_node[rows["node"], rows["method"]] = np.arange(1, len(rows) + 1)
         sizes[:2] = n, len(rows)
-        self._texts.load(adopted(arrays["texts"], TEXT), adopted(arrays["text_parents"], PARENT))
+        looks = arrays.get("agents", NO_AGENTS), arrays.get("networks", NO_NETWORKS)
+        self._texts.load(adopted(arrays["texts"], TEXT), adopted(arrays["text_parents"], PARENT), *looks)
 
     def paths(self, routes: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
         """Some routes in a form that another process's table can `adopt`: dtype PATH, and their texts (dtype TEXT)."""

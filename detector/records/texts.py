@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.records.batch import NAME_BYTES
+from detector.records.looks import AGENT, NETWORK, Looks
 from detector.records.probing import places
 from detector.records.shape import CLASS_MASK, HASHED, SUFFIX, SUFFIX_MASK
 
@@ -25,6 +26,10 @@ _MASK = (1 << 64) - 1
 
 TEXT = np.dtype([("token", "u8"), ("form", "u1"), ("text", f"S{NAME_BYTES}")])
 PARENT = np.dtype([("chain", "u8"), ("odd", "i4"), ("plain", "i4")])
+
+
+NO_AGENTS: npt.NDArray[Any] = np.zeros(0, AGENT)
+NO_NETWORKS: npt.NDArray[Any] = np.zeros(0, NETWORK)
 
 
 class Texts:
@@ -39,6 +44,7 @@ class Texts:
         forms: uint8 (TEXT_SLOTS,), of a query key the class its value is printed as.
         parents: uint64 (PARENT_SLOTS,); counts: int32 (PARENT_SLOTS * 2,), odd texts at even places.
         sizes: int64 (4,): texts, parents, suffixes, ``per_parent``.
+        looks: what agents and networks are called.
         lock: held by whoever fills the table or copies it: the two are done by different threads.
     """
 
@@ -50,6 +56,7 @@ class Texts:
         self.counts = np.zeros(PARENT_SLOTS * 2, np.int32)
         self.sizes = np.array([0, 0, 0, per_parent], np.int64)
         self.lock = Lock()
+        self.looks = Looks(self.lock)
 
     def __len__(self) -> int:
         return int(self.sizes[0])
@@ -69,11 +76,19 @@ class Texts:
                 self.counts[2 * at],
                 self.counts[2 * at + 1],
             )
-        return {"texts": rows, "text_parents": parents}
+            looks = self.looks.save()
+        return {"texts": rows, "text_parents": parents, **looks}
 
-    def load(self, rows: npt.NDArray[Any], parents: npt.NDArray[Any]) -> None:
+    def load(
+        self,
+        rows: npt.NDArray[Any],
+        parents: npt.NDArray[Any],
+        agents: npt.NDArray[Any] = NO_AGENTS,
+        networks: npt.NDArray[Any] = NO_NETWORKS,
+    ) -> None:
         """Takes back what `save` gave, into a table not used yet; beyond what there is room for, nothing."""
         with self.lock:
+            self.looks.load(agents, networks)
             parents = parents[: PARENT_SLOTS // 2]
             at = places(_home(parents["chain"], PARENT_SLOTS), PARENT_SLOTS)
             self.parents[at] = parents["chain"]

@@ -9,6 +9,7 @@ import numpy as np
 
 from .address_kernel import HOST, INVALID, MAPPED, V4, V6, dotted, effective, which_network
 from .hash_kernel import U0, U1, field, inner, mix2, permute, plain, sip
+from .looks_kernel import look
 from .name_kernel import WIDTH, copy_v4, put_address, put_hex, put_network, put_text, put_word
 
 # formats.fields.FIELDS by place; the kinds of batch.KINDS from 2 to 4 are the fields of the same number
@@ -132,6 +133,7 @@ def source_hash(buf, peer, address, small, scratch, key):
 def who(
     buf, span, fields, rows, key, ladder, trusted, bits, small, hexes, scratch, counters, private, private_counts,
     client, source, network, agent, kinds, name, partners, declared,
+    agent_keys, agent_texts, network_keys, network_texts, look_sizes,
 ):  # fmt: skip
     """Fills the columns of who asked for the lines named by ``rows``; ``name`` comes zeroed. Returns their number."""
     for row in range(rows.size):
@@ -187,4 +189,8 @@ def who(
         network[row] = np.uint32(net)
         words = field(buf, span, line, AGENT)
         agent[row] = sip(buf, words[0], words[1] - words[0], key[0], key[1]) if words[0] < words[1] else U0
+        look(
+            (agent_keys, agent_texts, network_keys, network_texts, look_sizes),
+            buf, agent[row], words, net, kind, hi, lo,
+        )  # fmt: skip
     return rows.size

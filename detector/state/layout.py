@@ -16,6 +16,18 @@ import numpy.typing as npt
 from detector.errors import SnapshotDamaged
 from detector.packing import Arrays, copied, fill, raw, sparse
 from detector.records.batch import NAME_BYTES
+from detector.state.cells import (
+    CELL,
+    CHANNELS,
+    COUNTS,
+    CROSSING,
+    DIRECT,
+    KINDS,
+    LIMIT_FIELDS,
+    MATURITY,
+    NOISE_FIELDS,
+    PAST,
+)
 
 REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
 WAYS = 4  # slots a bucket: four 16-byte objects fill one cache line
@@ -54,10 +66,19 @@ CLIENT = np.dtype(
         ("kind", "u1"),
         ("raised", "u1"),  # bits: what it was convicted of in the open incident
         ("part", "u2"),  # partition its first row in this process came from
+        ("bits", "u2"),  # its last eight trials in each channel: low byte coldness of reads, high byte new misses
+        ("crossed", "u1"),  # bits of CROSSED: lines it has crossed
         ("registers", "u1", REGISTERS),
     ],
     align=True,
 )
+
+W5, W7, NEAR_8, NEAR_12, LOGIN, STUB, MISS_W5, MISS_W7 = (1 << bit for bit in range(8))
+"""Bits of ``crossed``: five, seven of eight cold; 8, 12 nats of single evidence (set by who weighs it); has logged in;
+counted as a stub; five, seven of eight new misses."""
+
+DAILY = W5 | W7 | NEAR_8 | NEAR_12 | MISS_W5 | MISS_W7
+"""Of these, the lines that may be crossed anew each day of the client."""
 
 OBJECT = np.dtype([("tag", "u4"), ("reader", "u4"), ("last_minute", "u4"), ("other_minute", "u4")])
 
@@ -98,12 +119,11 @@ ROUTE = np.dtype(
         ("reads", "i8"),
         ("low", "i8"),  # smallest and largest id read
         ("high", "i8"),
+        ("high_hour", "i8"),  # log hour in which the two below were brought up to date
+        ("high_then", "i8"),  # largest id read as of the beginning of that hour, and of the hour before
+        ("high_before", "i8"),
     ],
     align=True,
-)
-
-BESIDE = np.dtype(
-    [("key", "u8"), ("requests", "u4"), ("reads", "u4"), ("last_minute", "u4"), ("registers", "u1", 32)], align=True
 )
 
 SAMPLE = 10_000  # clients a fit looks at: the error of a share is then below half a percent
@@ -113,36 +133,57 @@ COUNTERS = (
     "clients_evicted",
     "objects_evicted",
     "blocks_evicted",
-    "beside_evicted",
+    "cells_evicted",
     "blocks",  # blocks opened so far: the number of tests the sweep's budget is spread over
     "hand",  # where the search for a slot to free goes on
-    "candidate",  # what stopped the kernel: 1 = a client, 2 = a block, 3 = both
+    "candidate",  # what stopped the kernel, bits: 1 = a client, 2 = a block, 4 = alarms of cells
     "declared",  # requests of declared partners
     "judged",  # record reads and misses weighed
     "strayed",  # rows that came from another partition than their client's first
+    "cells",  # in use
+    "minute",  # log minute the cells are counting; 0 = none yet
+    "alarms",  # of cells, at the tick that stopped the kernel
+    "crossings",  # ever written to their ring
+    "newcomers",  # ever written to the ring of clients to be looked at later
 )
 COUNTER = {name: place for place, name in enumerate(COUNTERS)}
 
 
-TABLES = ("clients", "names", "index", "objects", "blocks", "routes", "beside", "counters")
+TABLES = (
+    "clients",
+    "names",
+    "index",
+    "objects",
+    "blocks",
+    "routes",
+    "cells",
+    "past",
+    "crossings",
+    "maturity",
+    "counters",
+)
 
 
 @dataclass(frozen=True)
 class Sizes:
     """How many slots each table has; powers of two.
 
-    The defaults hold a million clients in 0.35 GB and 8 million objects in 0.13 GB.
+    The defaults hold a million clients in 0.35 GB, 8 million objects in 0.13 GB, 65,536 cells beside those of the
+    routes in 0.04 GB, the last 131,072 crossings and 262,144 newcomers in 0.016 GB: some hours, and three quarters of
+    an hour, at 100 new clients a second.
     """
 
     clients: int = 1 << 20
     objects: int = 1 << 23
     blocks: int = 1 << 16
-    beside: int = 1 << 16
+    cells: int = 1 << 16
+    crossings: int = 1 << 17
+    maturity: int = 1 << 18
     routes: int = 4097
 
     def digest(self) -> str:
         """What the tables are: their slots, byte by byte, the counters and the sizes, as 16 hexadecimal digits."""
-        slots = [dtype.descr for dtype in (CLIENT, OBJECT, BLOCK, ROUTE, BESIDE)]
+        slots = [dtype.descr for dtype in (CLIENT, OBJECT, BLOCK, ROUTE, CELL, PAST, CROSSING, MATURITY)]
         return blake2b(repr((slots, COUNTERS, astuple(self))).encode(), digest_size=8).hexdigest()
 
 
@@ -157,7 +198,13 @@ class State:
         objects: OBJECT (sizes.objects,), buckets of WAYS.
         blocks: BLOCK (sizes.blocks,), buckets of WAYS.
         routes: ROUTE (sizes.routes,), by route id.
-        beside: BESIDE (3, sizes.beside), buckets of WAYS: addresses, networks, agents, in this order.
+        cells: CELL (sizes.cells + DIRECT * sizes.routes,): buckets of WAYS, then those of each route and its cohorts.
+        past: PAST, the same places.
+        touched: uint64 (2, words), a bit a cell: counted something in the running minute, hour.
+        noise: float64 (len(KINDS) * COUNTS, NOISE_FIELDS), what counts vary by without a reason.
+        limits: float64 (len(CHANNELS), LIMIT_FIELDS), when cells alarm; zeros = never.
+        crossings: CROSSING (sizes.crossings,), a ring; the counter of the same name says how many were written.
+        maturity: MATURITY (sizes.maturity,), a ring; counter "newcomers".
         counters: int64 (len(COUNTERS),).
     """
 
@@ -168,7 +215,13 @@ class State:
     objects: npt.NDArray[Any] = field(init=False)
     blocks: npt.NDArray[Any] = field(init=False)
     routes: npt.NDArray[Any] = field(init=False)
-    beside: npt.NDArray[Any] = field(init=False)
+    cells: npt.NDArray[Any] = field(init=False)
+    past: npt.NDArray[Any] = field(init=False)
+    touched: npt.NDArray[np.uint64] = field(init=False)
+    noise: npt.NDArray[np.float64] = field(init=False)
+    limits: npt.NDArray[np.float64] = field(init=False)
+    crossings: npt.NDArray[Any] = field(init=False)
+    maturity: npt.NDArray[Any] = field(init=False)
     counters: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -179,7 +232,14 @@ class State:
         self.objects = np.zeros(sizes.objects, OBJECT)
         self.blocks = np.zeros(sizes.blocks, BLOCK)
         self.routes = np.zeros(sizes.routes, ROUTE)
-        self.beside = np.zeros((3, sizes.beside), BESIDE)
+        cells = sizes.cells + DIRECT * sizes.routes
+        self.cells = np.zeros(cells, CELL)
+        self.past = np.zeros(cells, PAST)
+        self.touched = np.zeros((2, -(-cells // 64)), np.uint64)
+        self.noise = np.zeros((len(KINDS) * COUNTS, NOISE_FIELDS))
+        self.limits = np.zeros((len(CHANNELS), LIMIT_FIELDS))
+        self.crossings = np.zeros(sizes.crossings, CROSSING)
+        self.maturity = np.zeros(sizes.maturity, MATURITY)
         self.counters = np.zeros(len(COUNTERS), np.int64)
 
     @property
@@ -202,6 +262,8 @@ class State:
         n = len(self.in_use)
         kept = {"clients": copied(self.in_use), "names": self.names[:n].copy()}
         kept |= {"routes": copied(self.routes), "counters": self.counters.copy()}
+        kept |= {name: getattr(self, name).copy() for name in ("touched", "noise", "limits")}
+        kept |= {name: copied(ring) for name, ring in self._rings(self.counters).items()}
         for name, (table, used) in self._hashed().items():
             kept |= sparse(name, table, used != 0)
         return kept
@@ -219,8 +281,10 @@ class State:
         if not 0 <= n <= len(self.clients):
             raise SnapshotDamaged(f"snapshot: {n} clients for a table of {len(self.clients)}")
         self.counters[:] = counters
-        for name, rows in (("clients", n), ("names", n), ("routes", len(self.routes))):
-            table, kept = getattr(self, name)[:rows], arrays[name]
+        whole = {name: getattr(self, name) for name in ("routes", "touched", "noise", "limits")}
+        tables = {"clients": self.clients[:n], "names": self.names[:n], **whole, **self._rings(counters)}
+        for name, table in tables.items():
+            kept = arrays[name]
             if kept.dtype != table.dtype or kept.shape != table.shape:
                 raise SnapshotDamaged(f"snapshot: {name} do not fit their table")
             raw(table)[:] = raw(kept)
@@ -230,13 +294,28 @@ class State:
     def _hashed(self) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
         """The tables whose slots are found by hash, flat, and beside each a column that is 0 where a slot is free."""
         words = self.objects.view(np.uint32).reshape(-1, OBJECT.itemsize // 4)
-        beside = self.beside.reshape(-1)
         return {
             "index": (self.index, self.index),
             "objects": (self.objects, words[:, 0]),
             "blocks": (self.blocks, self.blocks["route"]),
-            "beside": (beside, beside["key"]),
+            "cells": (self.cells, self.cells["key"]),
+            "past": (self.past, self.past["born"]),
         }
+
+    def _rings(self, counters: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
+        """The rings as far as they are written, as views."""
+        written = {"crossings": counters[COUNTER["crossings"]], "maturity": counters[COUNTER["newcomers"]]}
+        if min(written.values()) < 0:
+            raise SnapshotDamaged("snapshot: its rings have been written less than never")
+        return {name: getattr(self, name)[: int(count)] for name, count in written.items()}
+
+    def last_crossings(self) -> npt.NDArray[Any]:
+        """The crossings still held, in log order (dtype CROSSING); a copy."""
+        ring, at = (
+            self._rings(self.counters)["crossings"],
+            int(self.counters[COUNTER["crossings"]]) % len(self.crossings),
+        )
+        return np.concatenate([ring[at:], ring[:at]]) if len(ring) == len(self.crossings) else copied(ring)
 
     def name(self, slot: int) -> str:
         """The client of a slot as the log prints it."""

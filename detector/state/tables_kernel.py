@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from detector.compiled import njit
-from detector.state.layout import COUNTER, REGISTERS, WAYS
+from detector.state.layout import COUNTER, DAILY, REGISTERS, WAYS
 
 U = np.uint64
 CLIENTS = COUNTER["clients"]
 CLIENTS_EVICTED = COUNTER["clients_evicted"]
 OBJECTS_EVICTED = COUNTER["objects_evicted"]
 BLOCKS_EVICTED = COUNTER["blocks_evicted"]
-BESIDE_EVICTED = COUNTER["beside_evicted"]
 BLOCKS = COUNTER["blocks"]
 HAND = COUNTER["hand"]
 
@@ -154,6 +153,8 @@ def turn_generation(c, generation):
     clear_generation(c, 0)
     c.generation = generation
     c.next_check = 0
+    c.bits = 0
+    c.crossed &= np.uint8(255 - DAILY)
 
 
 @njit
@@ -255,31 +256,3 @@ def _begin_block(blocks, slot, blank, route, block, time_us, counters):
     b.block = block
     b.begin_us = time_us
     b.last_us = time_us
-
-
-@njit
-def note_beside(table, key, client, is_read, minute, counters):
-    """One request of an address, a network or an agent: counted, with its distinct clients."""
-    buckets = U(table.shape[0] // WAYS)
-    base = np.int64(mix(U(key), U(1)) & (buckets - U(1))) * WAYS
-    least = base
-    for way in range(base, base + WAYS):
-        if table[way].key == key:
-            least = way
-            break
-        if table[way].requests < table[least].requests:
-            least = way
-    b = table[least]
-    if b.key != key:
-        if b.key != U(0):
-            counters[BESIDE_EVICTED] += 1
-        b.key = key
-        b.requests = 0
-        b.reads = 0
-        for r in range(32):
-            b.registers[r] = 0
-    b.requests += 1
-    b.last_minute = minute
-    if is_read:
-        b.reads += 1
-    observe(b.registers, client)

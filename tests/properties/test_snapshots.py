@@ -32,10 +32,10 @@ from detector.state.archive import pack, unpack
 from detector.state.layout import TABLES, Sizes
 from tests.replay.nine_cases import PROFILE, START_S, USERS, World
 
-SMALL = Sizes(clients=1 << 8, objects=1 << 11, blocks=1 << 6, beside=1 << 5)
+SMALL = Sizes(clients=1 << 8, objects=1 << 11, blocks=1 << 6, cells=1 << 5, crossings=1 << 6, maturity=1 << 6)
 """Smaller than the log: slots are given away, objects and blocks forgotten."""
 
-LARGE = Sizes(clients=1 << 11, objects=1 << 15, blocks=1 << 8, beside=1 << 6)
+LARGE = Sizes(clients=1 << 11, objects=1 << 15, blocks=1 << 8, cells=1 << 6, crossings=1 << 8, maturity=1 << 8)
 RULES = Rules(close_after_us=150_000_000)
 MAKER = {"version": "test", "config": "test"}
 

@@ -11,7 +11,7 @@ from detector.records.batch import MISS, Batch
 from detector.state.layout import COUNTER, Sizes
 from detector.state.sketch import distinct
 
-SMALL = Sizes(clients=1 << 14, objects=1 << 18, blocks=1 << 12, beside=1 << 10)
+SMALL = Sizes(clients=1 << 14, objects=1 << 18, blocks=1 << 12, cells=1 << 10, crossings=1 << 12, maturity=1 << 12)
 START = 1_700_000_000_000_000
 ODD = np.uint64(0x9E3779B97F4A7C15)
 

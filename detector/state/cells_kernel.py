@@ -1,0 +1,102 @@
+"""Finding cells and counting in them, called by the judging kernel for trials that say something new."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detector.compiled import njit
+from detector.state.cells import COHORT_CELL, DIRECT, ROUTE_CELL
+from detector.state.layout import COUNTER, WAYS
+from detector.state.tables_kernel import mix
+
+U = np.uint64
+CELLS = COUNTER["cells"]
+CELLS_EVICTED = COUNTER["cells_evicted"]
+
+
+@njit
+def hashed_cells(cells, routes):
+    """How many of the cells are found by hash; behind them DIRECT cells a route."""
+    return cells.shape[0] - DIRECT * routes.shape[0]
+
+
+@njit
+def direct_cell(cells, past, blank, hashed, route, kind, cohort, minute, counters):
+    """The cell of a route, or of one of its cohorts: always there."""
+    place = np.int64(hashed) + DIRECT * np.int64(route) + (0 if kind == ROUTE_CELL else 1 + cohort)
+    if cells[place].key == U(0):
+        counters[CELLS] += 1
+        begin_cell(cells, past, blank, place, U(1), route, kind, U(cohort), minute)
+    return place
+
+
+@njit
+def find_cell(cells, past, blank, hashed, route, kind, value, minute, counters):
+    """The slot of a cell, or -1 where there is no room for it yet.
+
+    A newcomer wears the smallest cell of its bucket down and takes its place at the last count (the idea of Misra and
+    Gries' summary of heavy hitters): a stream of values that come once cannot sweep the table.
+    """
+    key = mix(U(value), U(route) * U(8) + U(kind))
+    base = np.int64(key & U(hashed // WAYS - 1)) * WAYS
+    least = base
+    for way in range(base, base + WAYS):
+        if cells[way].key == key:
+            return way
+        if cells[way].weight < cells[least].weight:
+            least = way
+    h = cells[least]
+    if h.key != U(0):
+        if h.weight > 1:
+            h.weight -= 1
+            return np.int64(-1)
+        counters[CELLS_EVICTED] += 1
+    else:
+        counters[CELLS] += 1
+    begin_cell(cells, past, blank, least, key, route, kind, value, minute)
+    return least
+
+
+@njit
+def begin_cell(cells, past, blank, place, key, route, kind, value, minute):
+    """A slot for another cell, cleared."""
+    h = cells[place]
+    h.key = key
+    h.weight = 0
+    for k in range(12):
+        h.now[k] = 0
+    past[place] = blank[0]
+    p = past[place]
+    p.route = route
+    p.kind = kind
+    p.value = value
+    p.born = minute
+    p.minute = minute
+
+
+@njit
+def bump(cells, touched, place, what):
+    """Counts: bit k of ``what`` is what ``now[k]`` grows by."""
+    h = cells[place]
+    h.weight += 1
+    for k in range(12):
+        h.now[k] += np.uint32((what >> k) & 1)
+    touched[0, place >> 6] |= U(1) << U(place & 63)
+
+
+@njit
+def sum_cohorts(cells, past, blank, touched, hashed, minute, counters):
+    """The counts of each route as the sum of its cohorts': counted once a minute, not once a trial."""
+    for word in range(hashed >> 6, touched.shape[1]):
+        bits = touched[0, word]
+        if bits == U(0):
+            continue
+        for bit in range(64):
+            place = (word << 6) + bit
+            if (bits >> U(bit)) & U(1) == U(0) or place < hashed or past[place].kind != COHORT_CELL:
+                continue
+            route = direct_cell(cells, past, blank, hashed, past[place].route, ROUTE_CELL, 0, minute, counters)
+            for k in range(12):
+                cells[route].now[k] += cells[place].now[k]
+            cells[route].weight += 1
+            touched[0, route >> 6] |= U(1) << U(route & 63)
