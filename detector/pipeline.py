@@ -350,7 +350,8 @@ class Pipeline:
         self.book.move(moved)
         stories = self.book.take_out(clients["key"])
         named = [np.fromiter(story.routes_named(), np.int64) for story in stories]
-        paths = self.routes.paths(np.concatenate([clients["lead"].astype(np.int64), reads["route"], *named]))
+        meant = [clients[field].astype(np.int64) for field in ("lead", "over_route", "taught_route", "beat_route")]
+        paths = self.routes.paths(np.concatenate([*meant, reads["route"], *named]))
         rooms: dict[str, Arrays] = {
             "part": {"clients": clients, "names": names, "reads": reads},
             "routes": paths,
@@ -377,7 +378,8 @@ class Pipeline:
             for story in stories:
                 story.rename_routes(numbers)
             renumbered = self.book.put_in(stories)
-            clients["lead"] = numbers[clients["lead"]]
+            for field in ("lead", "over_route", "taught_route", "beat_route"):
+                clients[field] = numbers[clients[field]]
             incident = np.array([renumbered.get(number, 0) for number in clients["incident"].tolist()], np.int32)
             clients["raised"][incident == 0] = 0
             clients["incident"] = incident

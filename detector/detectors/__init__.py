@@ -9,7 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from detector.detectors import bulk, campaign, contract, guessing, lookup, sweep, tripwire, walk
+from detector.detectors import (
+    bulk,
+    campaign,
+    contract,
+    guessing,
+    lookup,
+    metronome,
+    over_fetch,
+    sweep,
+    tripwire,
+    walk,
+)
 from detector.detectors.signal import Budget, Signal
 from detector.evidence.client import ClientEvidence
 
@@ -17,6 +28,8 @@ CLIENT_DETECTORS: dict[str, tuple[int, Callable[[ClientEvidence, Budget], Signal
     "walk": (1, walk.judge),
     "bulk": (2, bulk.judge),
     "guessing": (4, guessing.judge),
+    "over_fetch": (8, over_fetch.judge),
+    "metronome": (16, metronome.judge),
 }
 
 BLOCK_DETECTORS: dict[str, Callable[..., Signal | None]] = {"sweep": sweep.judge}

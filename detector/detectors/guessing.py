@@ -7,19 +7,29 @@ from math import log
 from detector.detectors.signal import Budget, Finding, Signal
 from detector.evidence.client import ClientEvidence
 
+GROUP_NATS = 2.0
+"""What misses must say before the number of tries may add to it: as in `detectors.bulk`, odds of seven to one."""
+
 
 def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
-    """Convicts on misses alone: the fastest test there is, a client being proven in 8 to 20 tries."""
+    """Convicts on misses alone, the fastest test there is, or on misses and the number of tries together.
+
+    How many of its tries miss is judged given how many there are, so minus the log of the tail of tries adds to the
+    misses' e-value (see `evidence.volume`). Tries count only once the log is long enough to know a day's.
+    """
     slot = evidence.slot
-    nats = evidence.miss - log(2.0)
+    misses = evidence.miss - log(2.0)
+    tries = evidence.tries if evidence.null.settled and misses >= GROUP_NATS else 0.0
     threshold = budget.client_threshold(evidence.null.clients_a_day)
-    if slot["raised"] & 4 or nats < threshold:
+    if slot["raised"] & 4 or misses + tries < threshold:
         return None
+    usual = evidence.null.tail_tries.begin if evidence.null.tail_tries else 0.0
     findings = [
         Finding(
             "misses", evidence.total("misses"), round(evidence.total("misses_expected"), 1), round(evidence.miss, 1)
         ),
-        Finding("tries", evidence.total("tries"), 0.0, 0.0),
+        Finding("tries", evidence.total("tries"), round(usual, 1), round(tries, 1)),
         Finding("records_read", evidence.total("fresh"), 0.0, 0.0),
     ]
+    nats = misses + tries
     return Signal("guessing", int(slot["lead"]), int(slot["key"]), int(slot["last_us"]), nats, threshold, findings)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from detector.evidence.constants import OVER_SHARE
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, PRIOR_STRENGTH, log_ratio
 from detector.evidence.volume import Tail
 from detector.state.sketch import distinct
@@ -24,8 +26,15 @@ NULL = np.dtype(
         ("blocks_a_day", "f8"),
         ("settled", "?"),
         ("carried", "?"),
+        ("over_strength", "f8"),
+        *((f"tail_{what}_{number}", "f8") for what in ("tries", "rows") for number in ("begin", "share", "excess")),
+        ("has_tail_tries", "?"),
+        ("has_tail_rows", "?"),
     ]
 )
+
+_PLAIN = ("cold_strength", "miss_strength", "over_strength", "clients_a_day", "blocks_a_day", "settled", "carried")
+_TAILS = ("tail", "tail_tries", "tail_rows")
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,8 @@ class Null:
         settled: whether the log is long enough for coldness to mean anything.
         floor: fewest distinct records a day whose loss by volume is worth an alert; the user's, not learnt.
         carried: whether it was learnt by an earlier run, from more than the tables hold.
+        over_strength: as ``miss_strength``, of the channel of large answers.
+        tail_tries, tail_rows: as ``tail``, of tries and of records in lists a client and day.
     """
 
     cold_strength: float = PRIOR_STRENGTH
@@ -50,25 +61,32 @@ class Null:
     settled: bool = False
     floor: int = 100
     carried: bool = False
+    over_strength: float = PRIOR_STRENGTH
+    tail_tries: Tail | None = None
+    tail_rows: Tail | None = None
 
     def save(self) -> npt.NDArray[Any]:
         """All that is learnt of it, as one row (dtype NULL)."""
         row = np.zeros(1, NULL)
-        for field in ("cold_strength", "miss_strength", "clients_a_day", "blocks_a_day", "settled", "carried"):
+        for field in _PLAIN:
             row[field] = getattr(self, field)
-        if self.tail is not None:
-            tail = (True, self.tail.begin, self.tail.share, self.tail.excess)
-            for field, value in zip(("has_tail", "tail_begin", "tail_share", "tail_excess"), tail, strict=True):
-                row[field] = value
+        for name in _TAILS:
+            tail: Tail | None = getattr(self, name)
+            if tail is not None:
+                row[f"has_{name}"] = True
+                for number in ("begin", "share", "excess"):
+                    row[f"{name}_{number}"] = getattr(tail, number)
         return row
 
     @classmethod
     def load(cls, row: Any, floor: int) -> Null:
         """What `save` gave, with the user's floor."""
-        plain = ("cold_strength", "miss_strength", "clients_a_day", "blocks_a_day", "settled", "carried")
-        learnt: dict[str, Any] = {field: row[field].item() for field in plain}
-        tail = Tail(float(row["tail_begin"]), float(row["tail_share"]), float(row["tail_excess"]))
-        return cls(**learnt, tail=tail if row["has_tail"] else None, floor=floor)
+        learnt: dict[str, Any] = {field: row[field].item() for field in _PLAIN}
+        learnt["over_strength"] = learnt["over_strength"] or PRIOR_STRENGTH  # a version that did not know it gives 0
+        for name in _TAILS:
+            numbers = [float(row[f"{name}_{number}"]) for number in ("begin", "share", "excess")]
+            learnt[name] = Tail(*numbers) if row[f"has_{name}"] else None
+        return cls(**learnt, floor=floor)
 
 
 class ClientEvidence:
@@ -96,10 +114,13 @@ class ClientEvidence:
 
     @property
     def miss(self) -> float:
-        """Nats for trying ids that do not exist."""
-        return log_ratio(
-            self.total("misses"), self.total("tries"), self.total("misses_expected"), GUESSER, self.null.miss_strength
-        )
+        """Nats for trying ids that do not exist. Where a route's own share is not known, the null is as wide as it was
+        before anything was learnt: the first to look up strangers' numbers misses as often as a guesser."""
+        tries = self.total("tries")
+        known = min(self.total("familiar") / tries, 1.0) if tries else 0.0
+        strength = PRIOR_STRENGTH + known * max(self.null.miss_strength - PRIOR_STRENGTH, 0.0)
+        strength = min(strength, self.null.miss_strength)
+        return log_ratio(self.total("misses"), tries, self.total("misses_expected"), GUESSER, strength)
 
     @property
     def distinct(self) -> float:
@@ -111,6 +132,28 @@ class ClientEvidence:
     def volume(self) -> float:
         """Nats for reading more distinct records a day than others do."""
         return self.null.tail.nats(self.distinct) if self.null.tail else 0.0
+
+    @property
+    def tries(self) -> float:
+        """Nats for trying more ids a day than others do, found or not; from the larger of the two days."""
+        return self.null.tail_tries.nats(float(max(self.slot["tries"]))) if self.null.tail_tries else 0.0
+
+    @property
+    def over(self) -> float:
+        """Nats for answers larger, or further back, than nearly anybody else's: two sizes are looked at in each."""
+        n = self.total("answers")
+        return log_ratio(self.total("over"), n, 2.0 * OVER_SHARE * n, EXTRACTOR, self.null.over_strength)
+
+    @property
+    def rows(self) -> float:
+        """Nats for getting more records in lists a day than others do."""
+        return self.null.tail_rows.nats(float(max(self.slot["rows"]))) if self.null.tail_rows else 0.0
+
+    @property
+    def unsteadiness(self) -> float:
+        """Coefficient of variation of the last gaps between its requests on its main route."""
+        mean, square = float(self.slot["gap"]), float(self.slot["gap_square"])
+        return sqrt(max(square - mean * mean, 0.0)) / mean if mean > 0 else inf
 
     @property
     def in_order(self) -> int:

@@ -16,8 +16,8 @@ from detector.records.shape import METHODS
 from detector.state.cells import ALARM, ALARMS, CELL, CROSSING, MATURITY, PAST
 from detector.state.layout import BLOCK, CLIENT, COUNTER, OBJECT, ROUTE, State
 
-READ, COLD, OWN = 1, 2, 4  # bits of Judged.flags
-COHORT = 3  # where they hold the client's cohort: since when it is known, see `state.cells`
+READ, COLD, OWN, LISTED = 1, 2, 4, 8  # bits of Judged.flags
+COHORT = 4  # where they hold the client's cohort: since when it is known, see `state.cells`
 
 READING = ("-", "GET", "POST", "QUERY", "SEARCH", "REPORT", "PROPFIND")
 """Methods whose answers carry records: the safe ones with a body (RFC 9110, RFC 4918), and POST, which look-ups use."""
@@ -28,7 +28,7 @@ JUDGE = Kernel(
         *[Scalar("i8")] * 3,
         *[Array(code) for code in ("i8", "u8", "u8", "u4", "u8", "u1")],
         Array("u1", 2),
-        *[Array(code) for code in ("u4", "u8", "i8", "u2", "i8", "u1", "u1", "u2", "u1")],
+        *[Array(code) for code in ("u4", "u8", "i8", "u2", "i8", "u1", "u1", "u2", "u1", "i4")],
         Array("u8"),
         Array(CLIENT),
         Array("u1", 2),
@@ -59,8 +59,10 @@ class Judged:
 
     Attributes:
         slot: int64, the client's slot; -1 = a declared partner, not judged.
-        flags: uint8, READ (a record went out), COLD (nobody else read it in 24 h), OWN (a repeat of its own); from
-            bit 3 on the client's cohort: 0 = first seen less than an hour ago, 1 = a day, 2 = a week, 3 = longer.
+        flags: uint8, READ (a record went out), COLD (nobody else read it in 24 h), OWN (a repeat of its own),
+            LISTED (records went out in a list: an answer larger than nearly anybody else's, or of a client convicted of
+            it); from bit 4 on the client's cohort: 0 = first seen less than an hour ago, 1 = a day, 2 = a week,
+            3 = longer.
         incident: int32, number of the open incident the client belonged to before the row, 0 = none.
         client: a copy of the client's slot as of the last row, where its evidence is worth weighing; else None.
         block: the same for a block of ids.
@@ -106,7 +108,7 @@ class Judge:
         return JUDGE.bind(
             *(0, 0, self.floor),
             *(b.time_us, b.client, b.source, b.network, b.agent, b.kind, b.name, b.route, b.object, b.number),
-            *(b.status, b.bytes_out, b.requests, b.flags, b.origin, self._readable[b.method]),
+            *(b.status, b.bytes_out, b.requests, b.flags, b.origin, self._readable[b.method], b.rows),
             *(s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.counters, *self._scratch),
             *(s.cells, s.past, s.touched, s.noise, s.limits, s.crossings, s.maturity, self._alarms, self._blank_cell),
             *(*out, self._client, self._block),

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from detector.compiled import njit
+from detector.evidence.answers_kernel import WORTH, answer, beat, misses_expected
 from detector.evidence.cells_kernel import close_minute
 from detector.evidence.constants import (
     BLOCK_IDS,
@@ -21,7 +22,6 @@ from detector.evidence.constants import (
     GROUP,
     MISS_MIN,
     PRIOR_COLD,
-    PRIOR_MISS,
     REACH,
     RUN,
 )
@@ -48,7 +48,7 @@ JUDGED = COUNTER["judged"]
 STRAYED = COUNTER["strayed"]
 MINUTE = COUNTER["minute"]
 NEWCOMERS = COUNTER["newcomers"]
-READ_BIT, COLD_BIT, OWN_BIT, COHORT_SHIFT = 1, 2, 4, 3
+READ_BIT, COLD_BIT, OWN_BIT, LISTED_BIT, COHORT_SHIFT = 1, 2, 4, 8, 4
 
 
 @njit
@@ -128,10 +128,10 @@ def _baseline(r, minute):
 
 
 @njit
-def _weigh(c, r, is_miss, is_cold):
+def _weigh(c, r, is_miss, is_cold, is_first):
     """Counts a trial against what others do on the route, and lets a client's first few trials teach the route."""
     c.tries[0] += 1
-    c.misses_expected[0] += (r.misses + PRIOR_MISS[0]) / (r.tries + PRIOR_MISS[1])
+    c.misses_expected[0] += misses_expected(c, r, is_miss, is_first)
     c.misses[0] += is_miss
     if is_miss == 0:
         c.fresh[0] += 1
@@ -243,7 +243,7 @@ def _client_worth(c, floor):
 def judge(
     first, last, floor,
     time_us, client, source, network, agent, kind, name, route, object_, number, status, bytes_out, requests, flags,
-    origin, readable,
+    origin, readable, rows,
     index, clients, names, objects, blocks, routes, counters, look, blank_client, blank_block,
     cells, past, touched, noise, limits, crossings, maturity, alarms, blank_cell,
     out_slot, out_flags, out_incident, candidate_client, candidate_block,
@@ -309,7 +309,16 @@ def judge(
             trial = object_[i] != U(0) and flags[i] & (STATIC | PAGED) == 0 and readable[i] and (good or miss)
             r = routes[route[i]]
             r.requests += requests[i]
+            news = 0
+            if readable[i] and (good or miss) and flags[i] & STATIC == 0:
+                row_of = (route[i], object_[i], number[i], rows[i], bytes_out[i], requests[i], flags[i], good)
+                news = answer(c, routes, row_of) | beat(c, row_of, time_us[i])
+                out_flags[i] |= news & LISTED_BIT
             if not trial:
+                if news & WORTH:
+                    candidate_client[0] = c
+                    counters[CANDIDATE] |= 1
+                    return row
                 continue
             key = mix(object_[i], U(route[i]))
             seen = touch_object(objects, key, np.uint32(client[i] >> U(32)), minute, counters)
@@ -320,6 +329,10 @@ def judge(
                 out_flags[i] |= READ_BIT
             if seen == OWN:
                 out_flags[i] |= OWN_BIT
+                if news & WORTH:
+                    candidate_client[0] = c
+                    counters[CANDIDATE] |= 1
+                    return row
                 continue
             counters[JUDGED] += 1
             cold = 1 if seen == COLD and not miss else 0
@@ -328,7 +341,7 @@ def judge(
                 if cold:
                     out_flags[i] |= COLD_BIT
             _baseline(r, minute)
-            _weigh(c, r, 1 if miss else 0, cold)
+            _weigh(c, r, 1 if miss else 0, cold, requests[i])
             if (_is_established(r, number[i], minute) or miss) and c.incident == 0:
                 note_trial(
                     c, slot, np.int64(c.tries[0]) - 1, 1 if miss else 0, cold, 1 if miss and seen == COLD else 0,
@@ -356,7 +369,7 @@ def judge(
                         r.high = number[i]
                     if r.low == 0 or number[i] < r.low:
                         r.low = number[i]
-            if _client_worth(c, floor):
+            if _client_worth(c, floor) or news & WORTH:
                 candidate_client[0] = c
                 counters[CANDIDATE] |= 1
                 found = 1

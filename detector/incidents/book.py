@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from detector.detectors import CLIENT_DETECTORS, Signal
 from detector.detectors.campaign import CellAlarm
-from detector.evidence.judge import READ, Judged
+from detector.evidence.judge import LISTED, READ, Judged
 from detector.incidents import keeping
 from detector.incidents.campaign_story import Around, CampaignStory, signal_of
 from detector.incidents.identity import incident_id
 from detector.incidents.ordinary import MINUTE_US, Ordinary
 from detector.incidents.past import Past
 from detector.incidents.recent import READS, Recent, reads_of
+from detector.incidents.severity import INFORMATIONAL
 from detector.incidents.shared_story import NOWHERE, SharedStory
 from detector.incidents.story import Story
 from detector.incidents.suppression import Suppression, suppressed_by
@@ -105,7 +106,8 @@ class Book:
         """Counts the rows just judged into the stories they belong to."""
         first, last = judged.first, judged.last
         reads = (judged.flags[first:last] & READ) != 0
-        rows = np.flatnonzero((judged.incident[first:last] > 0) & reads) + first
+        taken = (judged.flags[first:last] & (READ | LISTED)) != 0
+        rows = np.flatnonzero((judged.incident[first:last] > 0) & taken) + first
         for number in np.unique(judged.incident[rows]).tolist():
             single = self._open.get(number)
             if single is not None and number not in self._shared:
@@ -133,7 +135,7 @@ class Book:
         before = self.recent.of_client(signal.client, signal.time_us - DAY_US)
         story.add(before)
         fresh = int(client["fresh"].sum())
-        story.exposure.unseen = max(0, fresh - int(np.count_nonzero(~before["own"])))
+        story.exposure.unseen = max(0, fresh - int(np.count_nonzero(~before["own"] & ~before["listed"])))
         story.at_alert = story.settled().exposure.estimate().estimate
         self._begin(story)
 
@@ -147,6 +149,8 @@ class Book:
     def _continue(self, story: Story, signal: Signal, client: Any) -> None:
         is_news = signal.pattern == "tripwire" and signal.evidence[0].name not in story.evidence
         if is_news or not isinstance(story, SharedStory):
+            if story.pattern in INFORMATIONAL and signal.pattern not in INFORMATIONAL:
+                self._promote(story, signal)
             story.support(signal)
         if not isinstance(story, SweepStory) and not client["incident"]:
             since = max(signal.time_us - DAY_US, story.last_us + 1)
@@ -154,6 +158,13 @@ class Book:
         client["incident"] = story.number
         if is_news and not story.over_us:
             self._revise(story)
+
+    def _promote(self, story: Story, signal: Signal) -> None:
+        """What was of interest to the curious turns out to be an extraction: it is raised now, under the same id."""
+        story.pattern, story.route, story.raised_us = signal.pattern, signal.route, signal.time_us
+        story.nats, story.threshold = signal.nats, signal.threshold
+        story.at_alert = story.settled().exposure.estimate().estimate
+        self._revise(story)
 
     def _haunt(self, signal: Signal, client: Any, over_us: int) -> None:
         """A signal from before the end of a story that was told to its end, in a log that is read again: until that

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.errors import SnapshotDamaged
-from detector.evidence.judge import COLD, OWN, READ, Judged, cohort_of
+from detector.evidence.judge import COLD, LISTED, OWN, READ, Judged, cohort_of
 from detector.packing import Arrays
 from detector.records.batch import NAME_BYTES, Batch
 from detector.state.layout import State
@@ -33,6 +33,7 @@ READS = np.dtype(
         ("cold", "?"),
         ("own", "?"),
         ("cohort", "u1"),
+        ("listed", "?"),
         ("name", "u1", NAME_BYTES),
     ]
 )
@@ -42,13 +43,14 @@ def reads_of(batch: Batch, judged: Judged, rows: npt.NDArray[np.int64]) -> npt.N
     """The named rows of a judged batch as records of dtype READS."""
     reads = np.empty(len(rows), READS)
     for column in READS.names or ():
-        if column in ("cold", "own", "slot", "cohort"):
+        if column in ("cold", "own", "slot", "cohort", "listed"):
             continue
         reads[column] = getattr(batch, column)[rows]
     reads["slot"] = judged.slot[rows]
     reads["cold"] = (judged.flags[rows] & COLD) != 0
     reads["own"] = (judged.flags[rows] & OWN) != 0
     reads["cohort"] = cohort_of(judged.flags[rows])
+    reads["listed"] = (judged.flags[rows] & LISTED) != 0
     return reads
 
 
@@ -67,9 +69,9 @@ class Recent:
         self._written = 0
 
     def add(self, batch: Batch, judged: Judged) -> None:
-        """Appends the record reads among the rows just judged."""
+        """Appends the record reads and large answers among the rows just judged."""
         first = judged.first
-        rows = np.flatnonzero(judged.flags[first : judged.last] & READ) + first
+        rows = np.flatnonzero(judged.flags[first : judged.last] & (READ | LISTED)) + first
         while len(rows):
             at = self._written % self._capacity
             part, rows = rows[: self._capacity - at], rows[self._capacity - at :]
@@ -94,6 +96,8 @@ class Recent:
                 column[place] = (judged.flags[rows] & OWN) != 0
             elif name == "cohort":
                 column[place] = cohort_of(judged.flags[rows])
+            elif name == "listed":
+                column[place] = (judged.flags[rows] & LISTED) != 0
             else:
                 column[place] = getattr(batch, name)[rows]
 

@@ -9,7 +9,7 @@ from detector.detectors import tripwire
 from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.incident import SEVERITIES, Incident
-from detector.incidents.severity import LEAST, confidence, severity
+from detector.incidents.severity import INFORMATIONAL, LEAST, confidence, severity
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
 from detector.incidents.trail import SAMPLE
@@ -31,6 +31,8 @@ TAGS: dict[str, dict[str, list[str]]] = {
     "tripwire": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023"], "attack": ["T1119", "T1213"]},
     "campaign": {"owasp_oat": ["OAT-011"], "owasp_api": ["API4:2023", "API6:2023"], "attack": ["T1119", "T1090"]},
     "lookup": {"owasp_oat": ["OAT-011"], "owasp_api": ["API3:2023", "API6:2023"], "attack": ["T1589", "T1087"]},
+    "over_fetch": {"owasp_oat": ["OAT-011"], "owasp_api": ["API3:2023", "API4:2023"], "attack": ["T1119", "T1213"]},
+    "metronome": {"owasp_oat": ["OAT-011"], "owasp_api": [], "attack": ["T1119"]},
 }
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,7 +101,10 @@ def _least(story: Story) -> str:
 
 
 def told(story: Story) -> bool:
-    """Whether an incident is anybody's business: of a campaign, whether there is a rule to act on, or a name."""
+    """Whether an incident is anybody's business: of a campaign, whether there is a rule to act on, or a name; never how
+    somebody asks."""
+    if story.pattern in INFORMATIONAL:
+        return False
     return not isinstance(story, CampaignStory) or story.selector.actionable or bool(story.members)
 
 

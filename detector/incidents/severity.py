@@ -12,6 +12,8 @@ BY_RECORDS = ((1_000_000, "critical"), (10_000, "high"), (500, "medium"), (0, "l
 
 HALF_SURE = 0.5
 
+INFORMATIONAL = frozenset({"metronome"})
+"""Patterns that say how somebody asks, not that he takes what he should not: for the curious, whatever the records."""
 
 LEAST = {"tripwire": "critical", "contract": "medium", "": "low"}
 """What some incidents are at least, however few records: one that nobody may read was planted to be heard of at once; a

@@ -16,6 +16,7 @@ from detector.incidents.trail import Trail
 from detector.records.batch import KINDS
 from detector.state.sketch import mix_each
 
+MOST_ROWS = 1 << 17  # rows of one answer counted: a megabyte of hashes at a time
 PORTION = 1 << 14  # reads counted at once: thousands, so that the cost of a call does not show
 
 
@@ -160,8 +161,19 @@ class Story:
 
 
 def keys_of(reads: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """The objects of reads as one hash each, route included, as in the table of objects."""
-    return mix_each(reads["object"], reads["route"].astype(np.uint64))
+    """The objects of reads as one hash each, route included, as in the table of objects; of a list one each row.
+
+    A list names no objects, so what it shows is counted as distinct (route, key, page) times rows: a lower bound
+    wherever its filter is not part of the key. Of one answer at most `MOST_ROWS` are counted.
+    """
+    plain = mix_each(reads["object"], reads["route"].astype(np.uint64))
+    lists = np.flatnonzero(reads["listed"])
+    if not len(lists):
+        return plain
+    rows = np.clip(reads["rows"][lists], 1, MOST_ROWS).astype(np.int64)
+    place = np.arange(int(rows.sum())) - np.repeat(np.cumsum(rows) - rows, rows)
+    shown = mix_each(np.repeat(plain[lists], rows), place.astype(np.uint64) + np.uint64(1))
+    return np.concatenate([plain[~reads["listed"]], shown])
 
 
 def printable(name: npt.NDArray[np.uint8]) -> str:

@@ -129,6 +129,10 @@ def clear_generation(c, g):
     c.tries[g] = 0
     c.misses[g] = 0
     c.misses_expected[g] = 0.0
+    c.answers[g] = 0
+    c.over[g] = 0
+    c.rows[g] = 0
+    c.familiar[g] = 0.0
 
 
 @njit
@@ -148,6 +152,10 @@ def turn_generation(c, generation):
         c.tries[1] = c.tries[0]
         c.misses[1] = c.misses[0]
         c.misses_expected[1] = c.misses_expected[0]
+        c.answers[1] = c.answers[0]
+        c.over[1] = c.over[0]
+        c.rows[1] = c.rows[0]
+        c.familiar[1] = c.familiar[0]
     else:
         clear_generation(c, 1)
     clear_generation(c, 0)
@@ -155,6 +163,9 @@ def turn_generation(c, generation):
     c.next_check = 0
     c.bits = 0
     c.crossed &= np.uint8(255 - DAILY)
+    c.taught_route = 0
+    for kind in range(3):
+        c.taught[kind] = 0
 
 
 @njit

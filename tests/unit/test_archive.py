@@ -18,7 +18,8 @@ from detector import clock
 from detector.errors import InputError, SinkError, SnapshotDamaged, SnapshotVersion, UsageError
 from detector.state import archive
 from detector.state.archive import pack, unpack
-from detector.state.layout import BESIDE, CLIENT, OBJECT
+from detector.state.cells import CELL
+from detector.state.layout import CLIENT, OBJECT
 from detector.state.store import ABANDONED_S, FolderStore
 
 PLAIN = {"version": 1, "names": ["a", None], "share": 0.1, "deep": {"yes": True}}
@@ -30,7 +31,7 @@ def small() -> dict[str, npt.NDArray[Any]]:
     clients["key"], clients["cold_expected"], clients["registers"][1] = [1, 2**63, 3], 0.5, 7
     return {
         "clients": clients,
-        "beside": np.zeros((3, 2), BESIDE),
+        "cells": np.zeros((3, 2), CELL),
         "none": np.zeros(0, CLIENT),
         "number": np.array(5),
         "texts": np.array([b"abc", b""]),

@@ -17,7 +17,7 @@ from detector.records.declared import Declared, Partner, token
 from detector.records.keys import REPLAY_KEY
 from detector.state.layout import Sizes
 
-SMALL = Sizes(clients=1 << 14, objects=1 << 18, blocks=1 << 12, beside=1 << 10)
+SMALL = Sizes(clients=1 << 14, objects=1 << 18, blocks=1 << 12)
 MIDNIGHT = 1_699_920_000_000_000  # 2023-11-14T00:00:00Z
 HOUR = 3600
 DAY = 86_400

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import numpy.typing as npt
 
 from detector.incidents.story import Story
 from detector.pipeline import Pipeline, Rules
 from detector.records.batch import MISS, Batch
+from detector.records.looks import Looks
 from detector.state.layout import COUNTER, Sizes
 from detector.state.sketch import distinct
 
@@ -18,6 +21,8 @@ ODD = np.uint64(0x9E3779B97F4A7C15)
 
 class OneRoute:
     """Stands for the routes: everything is read through route 1."""
+
+    looks = Looks(threading.Lock())
 
     def assign(self, batch: Batch) -> None:
         """Puts every row on route 1."""

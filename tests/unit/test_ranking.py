@@ -24,7 +24,7 @@ NOW = 500 * HOUR_US
 def state(clients: int = 600, accused: int = 0) -> State:
     """Ordinary clients; client 0 reads a thousand records nobody else reads; the last ones have an incident."""
     rng = np.random.default_rng(3)
-    s = State(Sizes(clients=1024, objects=1024, blocks=64, beside=64))
+    s = State(Sizes(clients=1024, objects=1024, blocks=64))
     s.counters[COUNTER["clients"]] = clients
     c = s.in_use
     c["key"] = rng.permutation(clients) + 1
@@ -100,7 +100,7 @@ def test_too_few_clients_are_no_crowd() -> None:
 
 def test_features_are_finite() -> None:
     """Clients without reads or with empty stretches have features too."""
-    s = State(Sizes(clients=1024, objects=1024, blocks=64, beside=64))
+    s = State(Sizes(clients=1024, objects=1024, blocks=64))
     shown = values(s.clients[:3])
     assert shown.shape == (3, len(FEATURES))
     assert np.isfinite(scaled(shown)).all()

@@ -1,0 +1,110 @@
+"""Sizes of answers, batches and beats on rows made by hand."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from detector.incidents.recent import READS
+from detector.incidents.render import told
+from detector.incidents.story import Story, keys_of
+from detector.pipeline import Pipeline, Rules
+from detector.records.batch import MISS, Batch
+from detector.records.looks import Looks
+from detector.state.layout import Sizes
+
+SMALL = Sizes(clients=1 << 12, objects=1 << 14, blocks=1 << 8)
+START = 1_700_000_000_000_000
+ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+class OneRoute:
+    """Stands for the routes: everything is read through route 1."""
+
+    looks = Looks(threading.Lock())
+
+    def assign(self, batch: Batch) -> None:
+        """Puts every row on route 1."""
+        batch.route[:] = 1
+
+    def name(self, route: int) -> str:
+        """The template of the only route."""
+        return "GET /feed"
+
+
+def polls(seconds: np.ndarray, client: int = 0, rows: int = 20) -> Batch:
+    """Requests for a feed of so many rows, without an object."""
+    batch = Batch.empty(len(seconds))
+    batch.time_us[:] = START + (seconds * 1e6).astype(np.int64)
+    batch.client[:] = np.uint64(client + 1) * ODD
+    batch.name[:, :4] = list(b"poll")
+    batch.number[:] = -1
+    batch.rows[:], batch.status[:], batch.requests[:], batch.method[:], batch.kind[:] = rows, 200, 1, 1, 1
+    return batch
+
+
+def walked(seconds: np.ndarray, client: int = 0) -> Batch:
+    """Record reads, one id after the other."""
+    batch = polls(seconds, client, 1)
+    batch.number[:] = 5000 + np.arange(len(seconds))
+    batch.object[:] = batch.number.astype(np.uint64) * ODD
+    return batch
+
+
+def judged(*batches: Batch) -> list[Story]:
+    """The stories after judging batches one after the other."""
+    line = Pipeline(Rules(), SMALL, OneRoute())  # type: ignore[arg-type]
+    for batch in batches:
+        line.take(batch)
+    line.finish()
+    return [story.settled() for story in line.book.stories]
+
+
+def test_a_clock_is_told_from_a_person() -> None:
+    """Every 30 s for an hour is a beat, every 30 s give or take a third is not."""
+    every = np.arange(120) * 30.0
+    (story,) = judged(polls(every))
+    assert story.pattern == "metronome"
+    assert story.raised_us == START + 63 * 30_000_000
+    rng = np.random.default_rng(1)
+    assert judged(polls(every + rng.uniform(0, 20, 120))) == []
+
+
+def test_an_open_tab_is_no_metronome_before_its_eighth_hour() -> None:
+    """What carries no list is told only after eight hours of the day."""
+    assert judged(polls(np.arange(600) * 30.0, rows=1)) == []
+    (story,) = judged(polls(np.arange(1100) * 30.0, rows=1))
+    assert story.pattern == "metronome"
+
+
+def test_a_metronome_that_walks_is_a_walk() -> None:
+    """An informational story does not hide an extraction: it goes on under its id, raised when the walk was seen."""
+    (before,) = judged(polls(np.arange(80) * 30.0))
+    (after,) = judged(polls(np.arange(80) * 30.0), walked(2500 + np.arange(300) * 0.5))
+    assert (before.pattern, after.pattern) == ("metronome", "walk")
+    assert before.identity == after.identity
+    assert after.raised_us > START + 2_500_000_000
+    assert after.revision > 1
+    assert (told(before), told(after)) == (False, True)
+
+
+def test_rows_of_a_list_are_counted_once_a_page() -> None:
+    """Distinct pages times rows; the same page read again adds nothing, and a record read counts one."""
+    reads = np.zeros(4, READS)
+    reads["object"], reads["rows"] = [7, 7, 8, 9], [20, 20, 20, 20]
+    reads["listed"] = [True, True, True, False]
+    assert len(np.unique(keys_of(reads))) == 41
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7])
+def test_an_address_book_of_strangers_is_no_guessing(share: float) -> None:
+    """One request of three hundred numbers, most of them unknown, on a route that nobody has used yet."""
+    batch = walked(np.zeros(300))
+    rng = np.random.default_rng(2)
+    batch.number[:] = rng.integers(0, 10**9, 300)
+    batch.object[:] = batch.number.astype(np.uint64) * ODD
+    batch.requests[1:] = 0
+    batch.flags[rng.random(300) < share] |= MISS
+    assert judged(batch) == []
