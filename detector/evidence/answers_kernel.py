@@ -21,6 +21,7 @@ from detector.evidence.constants import (
     FAMILIAR_TRIES,
     FEWEST_OVER,
     HANDFUL,
+    LESSONS,
     OVER_SHARE,
     PRIOR_MISS,
     SIZES_KEPT,
@@ -69,35 +70,36 @@ def _is_rare(at_least, n, site_share):
 
 
 @njit
-def _edges(r, site):
-    """Where a route's rare sizes begin, for those it has counted and for those it has not."""
-    for kind in range(3):
-        base = kind * STEPS
-        n = site_n = 0
+def _edges(r, site, kind):
+    """Where a route's rare sizes of a kind begin, for those it has counted and for those it has not."""
+    base = kind * STEPS
+    n = site_n = 0
+    for step in range(STEPS):
+        n += np.int64(r.sizes[base + step])
+        site_n += np.int64(site.sizes[base + step])
+    r.edge[kind] = 0
+    r.edge_own[kind] = 0
+    site.edge[kind] = 1 if site_n > SIZES_PRIOR else 0  # whether it is known well enough to lend its shape
+    if site_n <= SIZES_PRIOR:
+        return
+    at_least = site_at_least = 0
+    for back in range(STEPS):
+        step = STEPS - 1 - back
+        at_least += np.int64(r.sizes[base + step])
+        site_at_least += np.int64(site.sizes[base + step])
+        if _is_rare(at_least, n, site_at_least / site_n):
+            r.edge[kind] = step
+        if _is_rare(at_least - 1, n - 1, (site_at_least - 1) / (site_n - 1)):
+            r.edge_own[kind] = step
+        else:
+            break
+    if kind == BYTES:
+        below = 0.0
         for step in range(STEPS):
-            n += np.int64(r.sizes[base + step])
-            site_n += np.int64(site.sizes[base + step])
-        r.edge[kind] = 0
-        r.edge_own[kind] = 0
-        site.edge[kind] = 1 if site_n > SIZES_PRIOR else 0  # whether it is known well enough to lend its shape
-        if site_n <= SIZES_PRIOR:
-            continue
-        at_least = site_at_least = 0
-        for back in range(STEPS):
-            step = STEPS - 1 - back
-            at_least += np.int64(r.sizes[base + step])
-            site_at_least += np.int64(site.sizes[base + step])
-            if _is_rare(at_least, n, site_at_least / site_n):
-                r.edge[kind] = step
-            if _is_rare(at_least - 1, n - 1, (site_at_least - 1) / (site_n - 1)):
-                r.edge_own[kind] = step
-        if kind == BYTES:
-            below = 0.0
-            for step in range(STEPS):
-                below += r.sizes[base + step] + SIZES_PRIOR * site.sizes[base + step] / site_n
-                if 2.0 * below >= n + SIZES_PRIOR:
-                    r.typical = step
-                    break
+            below += r.sizes[base + step] + SIZES_PRIOR * site.sizes[base + step] / site_n
+            if 2.0 * below >= n + SIZES_PRIOR:
+                r.typical = step
+                break
 
 
 @njit
@@ -141,7 +143,9 @@ def _teach(c, routes, route, kind, step):
     _count(r, kind, step, 1)
     _count(site, kind, step, 1)
     c.taught[kind] = step
-    _edges(r, site)
+    r.lessons += 1
+    if step + 2 >= np.int64(r.edge[kind]) or r.lessons % LESSONS == 0:  # what is common moves the edge by little
+        _edges(r, site, kind)
 
 
 @njit
@@ -149,7 +153,7 @@ def _is_over(c, routes, route, kind, step):
     """Whether an answer is larger than nearly any other client's, this one left out of those."""
     r = routes[route]
     if r.edge[kind] == 0 and routes[0].edge[kind] != 0:
-        _edges(r, routes[0])
+        _edges(r, routes[0], kind)
     own = c.taught_route == route and np.int64(c.taught[kind]) >= step
     edge = np.int64(r.edge_own[kind]) if own else np.int64(r.edge[kind])
     return edge != 0 and step >= edge

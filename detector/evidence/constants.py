@@ -89,6 +89,10 @@ HANDFUL = 5
 """Clients that do not yet make a size usual on a route: the catalogue's groups of accounts that share one task and no
 disguise are three to eight."""
 
+LESSONS = 16
+"""Changes of a route's histograms after which its edge is found anew, where none of them came near it: sixteen clients
+move a share of one in a thousand by a sixtieth of `SIZES_PRIOR`."""
+
 SIZES_KEPT = 1 << 16
 """Clients in one step of a histogram before it is halved: sixty times what the thousandth needs."""
 

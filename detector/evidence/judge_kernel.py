@@ -270,7 +270,7 @@ def judge(
             slot = find_client(client[i], index, clients)
             out_slot[i] = slot
             if slot >= 0:
-                look[i - row] ^= U(clients[slot].registers[0])
+                look[i - row] ^= U(clients[slot].registers[0]) ^ U(clients[slot].beats)
         while row < end:
             i = row
             minute = time_us[i] // 60_000_000

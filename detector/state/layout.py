@@ -68,25 +68,26 @@ CLIENT = np.dtype(
         ("part", "u2"),  # partition its first row in this process came from
         ("bits", "u2"),  # its last eight trials in each channel: low byte coldness of reads, high byte new misses
         ("crossed", "u1"),  # bits of CROSSED: lines it has crossed
-        # how much each answer held and when it was asked for: see evidence.answers_kernel
-        ("answers", "u4", 2),  # answers that could have held many records
-        ("over", "u4", 2),  # of those: larger or further back than one in a thousand other clients ever gets here
-        ("rows", "u4", 2),  # records in them
-        ("over_route", "u4"),  # where the last of those was
-        ("taught_route", "u4"),  # the route whose sizes this client teaches today, and its largest answer of each kind
-        ("taught", "u1", 3),  # as half octaves + 1; 0 = none yet
+        # how much each answer held and when it was asked for: see evidence.answers_kernel; first what every row touches
         ("asked_over", "u1"),  # whether the request under way counts as over
-        ("asked", "u4"),  # objects of the request under way, and how many of them do not exist
-        ("asked_misses", "u4"),
-        ("familiar", "f4", 2),  # of the tries, those on routes whose own share of misses was known
         ("beat_route", "u4"),  # the route most of its requests go to, by majority vote, and the votes
+        ("beat_us", "i8"),  # its last request there
         ("beats", "u4"),
         ("beats_away", "u4"),
         ("beat_rows", "u4"),  # records in its last answer there
         ("beat_hours", "u4"),  # hours of the day (UTC) with a request there, as bits
-        ("beat_us", "i8"),  # its last request there
         ("gap", "f4"),  # mean and mean square of the seconds between requests there, over about the last 32
         ("gap_square", "f4"),
+        ("asked", "u4"),  # objects of the request under way, and how many of them do not exist
+        ("asked_misses", "u4"),
+        ("answers", "u4", 2),  # answers that could have held many records
+        ("familiar", "f4", 2),  # of the tries, those on routes whose own share of misses was known
+        ("over", "u4", 2),  # answers larger or further back than one in a thousand other clients ever gets there
+        ("rows", "u4", 2),  # records in lists
+        ("over_route", "u4"),  # where the last large answer was
+        ("taught_route", "u4"),  # the route whose sizes this client teaches today, and its largest answer of each kind
+        ("taught", "u1", 4),  # as half octaves + 1; 0 = none yet; the last is not used
+        ("spare", "u4"),  # a slot has no hidden bytes: copies of it are compared byte by byte
         ("registers", "u1", REGISTERS),
     ],
     align=True,
@@ -142,9 +143,11 @@ ROUTE = np.dtype(
         ("high_then", "i8"),  # largest id read as of the beginning of that hour, and of the hour before
         ("high_before", "i8"),
         ("sizes", "u4", 192),  # clients by largest answer: 64 half octaves of rows, bytes, page; route 0 = the site
+        ("lessons", "u4"),  # changes of those
         ("edge", "u1", 3),  # the half octave from which an answer is over, 0 = not known yet; and the same for a client
         ("edge_own", "u1", 3),  # that is itself among those counted
         ("typical", "u1"),  # the median half octave of bytes
+        ("unused", "u1", 5),  # named, so that equal rows are equal bytes
     ],
     align=True,
 )

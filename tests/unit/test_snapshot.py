@@ -31,7 +31,7 @@ from detector.records.routes import OTHER, Routes
 from detector.records.shape import CLASSES, HASHED, NUMBER
 from detector.records.texts import TEXT, Texts
 from detector.state.archive import pack, unpack
-from detector.state.layout import CLIENT, COUNTER, ROUTE, Sizes, State
+from detector.state.layout import CLIENT, COUNTER, OBJECT, ROUTE, Sizes, State
 from detector.state.moving import put_in, take_out
 from tests.unit.test_judging import ODD, START, batch_of
 
@@ -359,7 +359,8 @@ def test_a_partition_that_moves_takes_its_clients_along(at: int) -> None:
     assert last.endpoints == ["GET /users/{id}"]
     assert last.records_exposed == expected.records_exposed
     one, other = _slot(whole), _slot(taker)
-    apart = ("part", "lead", "incident", "registers", "cold_expected", "misses_expected", "next_check")
+    opinions = ("cold_expected", "misses_expected", "familiar")
+    apart = ("part", "lead", "incident", "registers", "next_check", *opinions)
     assert all(np.array_equal(one[f], other[f]) for f in CLIENT.names or () if f not in apart)
     assert other["part"] == 4
     assert _slot(giver) is None
@@ -490,6 +491,12 @@ def test_a_trail_is_the_same_in_whatever_portions_and_stays_small() -> None:
         assert getattr(parts, name) == getattr(whole, name), name
     for name in ("points", "positions", "samples"):
         assert getattr(parts, name).tobytes() == getattr(whole, name).tobytes(), name
+
+
+@pytest.mark.parametrize("dtype", [CLIENT, ROUTE, OBJECT], ids=["client", "route", "object"])
+def test_slots_have_no_hidden_bytes(dtype: np.dtype[np.void]) -> None:
+    """Every byte of a slot belongs to a named field, so that equal tables are equal snapshots."""
+    assert sum(dtype[name].itemsize for name in dtype.names or ()) == dtype.itemsize
 
 
 def test_the_null_is_kept_by_names() -> None:
