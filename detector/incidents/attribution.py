@@ -51,7 +51,7 @@ class Selector:
     Attributes:
         agents: uint64, sorted; empty = any.
         networks: uint32, sorted; empty = any.
-        new: whether only clients first seen less than a day before belong to it.
+        only_new: whether only clients first seen less than a day before belong to it.
         recall: share of the campaign's clients it selects, estimated on clients it was not chosen from.
         benign_share: share of all ordinary requests it selects, from a sample.
         precision: share of the clients it selects that belong to the campaign.
@@ -60,7 +60,7 @@ class Selector:
 
     agents: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     networks: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
-    new: bool = False
+    only_new: bool = False
     recall: float = 1.0
     benign_share: float = 1.0
     precision: float = 0.0
@@ -69,7 +69,7 @@ class Selector:
     @property
     def literals(self) -> int:
         """How many conjuncts it has beside the route."""
-        return bool(len(self.agents)) + bool(len(self.networks)) + self.new
+        return bool(len(self.agents)) + bool(len(self.networks)) + self.only_new
 
     @property
     def actionable(self) -> bool:
@@ -83,7 +83,7 @@ class Selector:
             mask &= np.isin(rows["agent"], self.agents)
         if len(self.networks):
             mask &= np.isin(rows["network"], self.networks)
-        if self.new:
+        if self.only_new:
             mask &= rows["cohort"] < NEW_COHORTS
         return mask
 

@@ -32,7 +32,7 @@ _PLAIN: tuple[tuple[str, str], ...] = (
     ("doubt", "f8"),
 )
 _RULE: tuple[tuple[str, str], ...] = (
-    ("new", "?"),
+    ("only_new", "?"),
     ("recall", "f8"),
     ("benign_share", "f8"),
     ("precision", "f8"),

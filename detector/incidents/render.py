@@ -119,11 +119,11 @@ def selector(story: CampaignStory, book: Book) -> dict[str, Any]:
     route = book.route_name(story.route)
     parts = [route, *_set("agent", agents), *_set("network", networks)]
     return {
-        "text": " AND ".join([*parts, *(["first seen within a day"] if rule.new else [])]),
+        "text": " AND ".join([*parts, *(["first seen within a day"] if rule.only_new else [])]),
         "route": route,
         "agents": agents[:MOST_VALUES],
         "networks": networks[:MOST_VALUES],
-        "new_clients": rule.new,
+        "new_clients": rule.only_new,
         "recall": round(rule.recall, 4),
         "benign_share": float(f"{rule.benign_share:.3g}"),
         "precision": round(rule.precision, 4),

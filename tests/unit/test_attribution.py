@@ -99,7 +99,7 @@ def test_new_clients_are_a_rule_but_no_actionable_one() -> None:
     since, own = planted(rng, 3300, 60, 100_000, shared=False)
     since["cohort"][own] = 0
     rule = attribute(since, before, 60 / SECONDS_BEFORE, sample, 65_536)[0]
-    assert (rule.new, len(rule.agents), len(rule.networks)) == (True, 0, 0)
+    assert (rule.only_new, len(rule.agents), len(rule.networks)) == (True, 0, 0)
     assert rule.benign_share == pytest.approx(0.03, abs=0.005)
     assert not rule.actionable
 
