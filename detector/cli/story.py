@@ -54,6 +54,7 @@ def story_lines(record: dict[str, Any]) -> list[str]:
             ("at the alert", number(record.get("records_at_alert", 0))),
             ("persons", _estimate(record.get("persons_exposed"))),
             ("data", ", ".join(printable(str(c)) for c in record.get("data_classes") or [])),
+            ("selected by", _selector(record.get("selector"))),
             ("suppressed by", _text(record, "suppressed_by")),
             ("merged into", _text(record, "merged_into")),
             ("found by", _detector(record)),
@@ -63,6 +64,17 @@ def story_lines(record: dict[str, Any]) -> list[str]:
     lines += _evidence(record) + _list("endpoints", record.get("endpoints") or [], None)
     lines += _list(_text(record, "client_kind") or "clients", record.get("clients") or [], record.get("client_count"))
     return lines
+
+
+def _selector(rule: Any) -> str:
+    """The rule that selects a campaign, what it covers and what it would cost others."""
+    if not isinstance(rule, dict):
+        return ""
+    return (
+        f"{printable(str(rule.get('text', '')))}: {float(rule.get('recall', 0.0)):.0%} of it, "
+        f"{float(rule.get('benign_share', 1.0)):.2g} of ordinary requests"
+        f"{'' if rule.get('actionable') else '; not actionable'}"
+    )
 
 
 def _sentence(record: dict[str, Any]) -> str:

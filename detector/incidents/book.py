@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,8 @@ from detector.detectors import CLIENT_DETECTORS, Signal
 from detector.detectors.campaign import CellAlarm
 from detector.evidence.judge import LISTED, READ, Judged
 from detector.incidents import keeping
-from detector.incidents.campaign_story import Around, CampaignStory, signal_of
+from detector.incidents.campaign_story import Around, CampaignStory, swept
+from detector.incidents.cell_alarms import signal_of
 from detector.incidents.identity import incident_id
 from detector.incidents.ordinary import MINUTE_US, Ordinary
 from detector.incidents.past import Past
@@ -31,6 +32,9 @@ DAY_US = 86_400_000_000
 FEWEST_WORKERS = 2  # a queue worked through by one client is a walk
 GROWTH = 1.1  # a story is told again when its record reads have grown by a tenth: 97 times from 100 to a million
 LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of the one that gives it away
+
+
+Shared = TypeVar("Shared", bound=SharedStory)
 
 
 def _untold(story: Story) -> None: ...
@@ -235,7 +239,8 @@ class Book:
 
     def _begin_campaign(self, alarms: Sequence[CellAlarm], around: Around, now_us: int) -> None:
         signal = signal_of(alarms, now_us)
-        if self.past.until(0, signal.route, now_us) or self._swept(signal.route, alarms, around.crossings):
+        sweep = self._of_route(SweepStory, signal.route)
+        if self.past.until(0, signal.route, now_us) or (sweep and swept(sweep, alarms, around.crossings)):
             return
         identity = incident_id(signal.pattern, self.route_name(signal.route), "many", now_us)
         story = CampaignStory(self._last + 1, identity, signal)
@@ -247,17 +252,7 @@ class Book:
         story.at_alert = story.exposed().estimate
         self._begin(story)
 
-    def _swept(self, route: int, alarms: Sequence[CellAlarm], crossings: npt.NDArray[Any]) -> bool:
-        """Whether most clients that raised a route's cells work for a sweep that is open there: of one request each,
-        they cross before anybody can mark their slots."""
-        sweep = self._of_route(SweepStory, route)
-        if not isinstance(sweep, SweepStory):
-            return False
-        since_us = min(alarm.since_minute for alarm in alarms) * MINUTE_US
-        clients = crossings["client"][(crossings["route"] == route) & (crossings["time_us"] >= since_us)]
-        return 2 * sum(client in sweep.hits for client in clients.tolist()) >= len(clients)
-
-    def _of_route(self, kind: type[SharedStory], route: int) -> SharedStory | None:
+    def _of_route(self, kind: type[Shared], route: int) -> Shared | None:
         return next((s for s in self._shared.values() if isinstance(s, kind) and s.route == route), None)
 
     def _begin(self, story: Story) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from math import inf, log, sqrt
 from typing import Any
 
@@ -20,11 +19,13 @@ from detector.detectors.campaign import CellAlarm
 from detector.detectors.signal import Finding, Signal
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, log_ratio
 from detector.incidents.attribution import MOST_EVENTS, NONE_SEEN, Selector, attribute, odds, telling
+from detector.incidents.cell_alarms import hash_of
 from detector.incidents.exposure import SIGMAS_99, Exposure
 from detector.incidents.incident import Estimate
 from detector.incidents.ordinary import MINUTE_US, ORDINARY, Ordinary
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Member, printable
+from detector.incidents.sweep_story import SweepStory
 from detector.state.cells import CROSSING
 from detector.state.layout import State
 
@@ -47,16 +48,6 @@ LEAST_COLD = 0.85  # of an extractor's reads, on average, by the less cold half 
 EVENTS = {1: (1, 1), 2: (5, 8), 4: (7, 8)}
 """Kinds of crossings (`which`) and what each says of its client: so many cold ones among so many trials."""
 
-STATISTICS = {
-    "c1": "clients_whose_first_{0}_nobody_else_makes",
-    "cs": "sampled_{1}_nobody_else_makes",
-    "w5": "clients_with_5_of_8_{1}_nobody_else_makes",
-    "w7": "clients_with_7_of_8_{1}_nobody_else_makes",
-}
-"""What a cell's statistics are called in an incident, where the gap says of what; others keep their own name."""
-
-OF = {"cold": ("read", "reads"), "miss": ("miss", "misses")}
-
 
 @dataclass(frozen=True)
 class Around:
@@ -74,17 +65,6 @@ class Around:
     def since_us(self) -> int:
         """Log time back to which every crossing is known."""
         return int(self.crossings["time_us"][0]) if len(self.crossings) else 0
-
-
-def signal_of(alarms: Sequence[CellAlarm], now_us: int) -> Signal:
-    """The alarms of one route and tick as one signal about many clients: its numbers are those of the clearest cell."""
-    lead = max(alarms, key=lambda a: (a.nats - a.threshold, a.excess_clients, a.kind, a.value))
-    name = STATISTICS.get(lead.statistic, lead.statistic).format(*OF[lead.channel])
-    findings = [
-        Finding(name, round(lead.observed, 1), round(lead.expected, 1), round(lead.nats, 1)),
-        Finding("clients_more_than_usual", round(max(a.excess_clients for a in alarms)), 0.0, 0.0),
-    ]
-    return Signal(lead.pattern, lead.route, 0, now_us, lead.nats, lead.threshold, findings)
 
 
 class CampaignStory(SharedStory):
@@ -210,35 +190,40 @@ class CampaignStory(SharedStory):
     def _convict(self, events: npt.NDArray[Any], state: State) -> list[int]:
         """Names clients of events inside the rule whose odds are high enough, and marks their slots: from now on they
         teach nobody what is usual."""
+        rows = state.clients[events["slot"]]
+        fields = ("misses", "tries", "misses_expected") if self.channel else ("cold", "fresh", "cold_expected")
+        counts = np.stack([rows[field].sum(axis=1, dtype=np.float64) for field in fields], axis=1).tolist()
+        known = (events["client"] == rows["key"]) & (events["slot"] >= 0)
         named: list[int] = []
-        for event in events:
-            client, row = int(event["client"]), state.clients[event["slot"]]
-            if client in self.members or row["key"] != client or len(self.members) >= MOST_NAMED:
+        for at in np.flatnonzero(known).tolist():
+            client, slot = int(events["client"][at]), int(events["slot"][at])
+            if client in self.members or len(self.members) >= MOST_NAMED:
                 continue
-            if self._nats(row, int(event["which"])) < log(SURE):
+            if self._nats(int(events["which"][at]), *counts[at]) < log(SURE):
                 continue
-            self.members[client] = Member(printable(state.names[event["slot"]]), int(row["kind"]))
+            self.members[client] = Member(printable(state.names[slot]), int(rows["kind"][at]))
             named.append(client)
-            if not row["incident"]:
-                row["incident"] = self.number
+            if not state.clients["incident"][slot]:
+                state.clients["incident"][slot] = self.number
         return named
 
-    def _nats(self, row: Any, which: int) -> float:
-        """Logarithm of the odds that a client belongs to it, by the kind of its crossing that says most."""
-        kinds = [kind for kind, chance in self.odds.items() if which & kind and chance > 0.0]
-        return max((log(self.odds[kind]) + self._further(row, kind) for kind in kinds), default=-inf)
+    def _nats(self, which: int, k: float, n: float, expected: float) -> float:
+        """Logarithm of the odds that a client belongs to it: those of its crossing, by the kind that says most, and
+        what its other reads have added to them.
 
-    def _further(self, row: Any, kind: int) -> float:
-        """Nats that a client's other reads have added to those of its crossing."""
-        if self.channel:
-            k, n, expected = (float(row[f].sum()) for f in ("misses", "tries", "misses_expected"))
-        else:
-            k, n, expected = (float(row[f].sum()) for f in ("cold", "fresh", "cold_expected"))
-        of, trials = EVENTS[kind]
-        if n <= trials:
-            return 0.0
+        Args:
+            which: its crossing.
+            k, n, expected: its cold reads, its reads, and the cold ones that were to be expected; or its misses.
+        """
         alternative = GUESSER if self.channel else EXTRACTOR
-        return log_ratio(k, n, expected, alternative) - log_ratio(of, trials, trials * expected / n, alternative)
+        most = -inf
+        for kind in (kind for kind, chance in self.odds.items() if which & kind and chance > 0.0):
+            nats, (of, trials) = log(self.odds[kind]), EVENTS[kind]
+            if n > trials:
+                nats += log_ratio(k, n, expected, alternative)
+                nats -= log_ratio(of, trials, trials * expected / n, alternative)
+            most = max(most, nats)
+        return most
 
     def settle(self, state: State, now_us: int) -> None:
         """Counts in the reads of those who are named and, while it lasts, those the rule selects; of those a part is
@@ -339,6 +324,9 @@ class CampaignStory(SharedStory):
         self.before["route"] = self.usual["route"] = self.route
 
 
-def hash_of(alarm: CellAlarm) -> int:
-    """A number for the cell an alarm comes from: cells of different kinds may have the same value."""
-    return int.from_bytes(blake2b(f"{alarm.kind} {alarm.value}".encode(), digest_size=8).digest())
+def swept(sweep: SweepStory, alarms: Sequence[CellAlarm], crossings: npt.NDArray[Any]) -> bool:
+    """Whether most clients that raised a route's cells work for a sweep that is open there: of one request each, they
+    cross before anybody can mark their slots."""
+    since_us = min(alarm.since_minute for alarm in alarms) * MINUTE_US
+    clients = crossings["client"][(crossings["route"] == sweep.route) & (crossings["time_us"] >= since_us)]
+    return 2 * sum(client in sweep.hits for client in clients.tolist()) >= len(clients)
