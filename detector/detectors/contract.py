@@ -74,7 +74,21 @@ def judge(total: Any, terms: Terms, minute: int, floor: int) -> Break | None:
     if not findings:
         return None
     since = min(begin, minute - WINDOW) if amounts else minute - WINDOW
+    told = {finding.name for finding in findings}
+    findings += [finding for finding in _beside(total, terms, minute) if finding.name not in told]
     return Break(findings, bool(amounts), since * 60_000_000, column)
+
+
+def _beside(total: Any, terms: Terms, minute: int) -> list[Finding]:
+    """What else a person wants to know: how much it reads as itself, against what was agreed or is known of it."""
+    hour = learnt_hour(total)
+    today = int(total["day_records"]) if int(total["minute"]) // 1440 == (minute - 1) // 1440 else 0
+    agreed = terms.records_a_day if terms.records_a_day is not None else hour * terms.minutes_a_day / 60
+    ten = recent(total, "by_minute", minute)
+    return [
+        Finding("records_today", today, round(agreed, 1), 0.0),
+        Finding("records_in_ten_minutes", ten, round(agreed * WINDOW / terms.minutes_a_day, 1), 0.0),
+    ]
 
 
 def _amounts(total: Any, terms: Terms, minute: int, floor: int) -> tuple[list[Finding], int]:

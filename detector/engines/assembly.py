@@ -15,7 +15,7 @@ from detector import __version__, formats
 from detector.compiled import prepare
 from detector.config import Config
 from detector.engines.keeping import Keeper, Store, fingerprint
-from detector.engines.local import KERNELS
+from detector.engines.local import DECLARED_KERNELS, KERNELS
 from detector.engines.sidecar import Sidecar
 from detector.engines.spreading import SpreadSidecar
 from detector.engines.telemetry import Telemetry
@@ -31,6 +31,7 @@ STREAM_KERNELS = (
     "detector.formats.jsonlines:_SCAN",
     "detector.formats.envelope:UNWRAP",
     "detector.sources.kafka_batches:_RECORDS",
+    *DECLARED_KERNELS,
 )
 """All a stream may need: which of them is known only when its first record is there, and that must not wait."""
 

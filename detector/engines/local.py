@@ -40,6 +40,7 @@ KERNELS = (  # of a plain replay, the slowest to compile first
     "detector.evidence.judge:JUDGE",
     "detector.records.routes:ASSIGN",
 )
+DECLARED_KERNELS = ("detector.evidence.contract:COUNT", "detector.evidence.tripwire:FIND")
 PROGRESS_EVERY = 8  # batches between two reports of progress
 FILES_NAMED = 5  # whose formats are told; a folder has hundreds
 
@@ -94,7 +95,7 @@ def replay(
     """
     config = settings.config
     noticed_at = clock.wall().isoformat()
-    prepare(KERNELS)
+    prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
     resolver, routes = make_resolver(config)
     reader = Reader(paths, read_settings(settings), resolver)
     pipeline = Pipeline(rules(config), sizes(config), routes)

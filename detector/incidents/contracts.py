@@ -100,7 +100,7 @@ class ContractWatch:
         before = _outside(last, terms, broken.too_much)
         unseen = 0
         if broken.too_much:
-            counted = max(int(f.value) for f in broken.findings if f.name.startswith("records_"))
+            counted = max(int(f.value) for f in broken.findings if f.name.startswith("records_") and f.weight > 0)
             unseen = max(0, counted - len(before))
         foreign = any(f.name == "requests_from_other_networks" for f in broken.findings)
         self._tell(signal, terms, (before, unseen), self._slots(terms.clients) if foreign else [], now_us)
