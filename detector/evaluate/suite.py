@@ -52,8 +52,9 @@ class Suite:
 
     @classmethod
     def of(cls, name: str, only: str = "", seeds: int | None = None, rivals: bool = True) -> Suite:
-        """A suite by name; ``only`` keeps the cases whose key begins so (``P4``, ``P4/shared``), in any case."""
-        cases = [case for case in suite(name, seeds) if case.key.lower().startswith(only.lower())]
+        """A suite by name; ``only`` keeps the cases whose key begins with these parts (``P4``, ``p4/shared``)."""
+        begins = f"{only.lower().rstrip('/')}/" if only else ""
+        cases = [case for case in suite(name, seeds) if f"{case.key.lower()}/".startswith(begins)]
         return cls(name, SETTINGS[name], cases, rivals)
 
     def run(self, file: Path | None, say: Say) -> list[Line]:

@@ -130,6 +130,13 @@ def test_suites_hold_the_whole_catalogue() -> None:
         PATTERNS[case.pattern].variant(case.variant)
 
 
+def test_only() -> None:
+    """Whole parts of a key count: P1 is not P10."""
+    assert {case.pattern for case in Suite.of("full", only="p1").cases} == {"P1"}
+    assert {case.variant for case in Suite.of("quick", only="P4/shared").cases} == {"shared"}
+    assert Suite.of("quick").cases == suite("quick")
+
+
 def test_verdicts() -> None:
     """Under the target is a pass, at it or without an alert a miss; a metronome must be reported, and only quietly."""
     figures = {"seconds": 4.9, "records": 99, "requests": 10, "incidents": 1, "informational": 0}
