@@ -26,6 +26,7 @@ def receive_in_place(manager: Any) -> None:
     _leave_records()
 
     async def built(*args: Any, **options: Any) -> Any:
+        """The client's transport, hooked."""
         transport = await build(*args, **options)
         if not unsupported(transport):
             _hook(transport)
@@ -95,7 +96,7 @@ def _fill(sock: Any, frame: Any) -> bool:
                 place += got
         finally:
             frame.seek(place)
-    return place >= last
+    return bool(place >= last)
 
 
 def _reader(frame: Any) -> Any:
