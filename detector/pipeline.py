@@ -211,8 +211,8 @@ class Pipeline:
         self._limit_cells()
 
     def _limit_cells(self) -> None:
-        """When cells alarm: follows from how many there are and from the budget."""
-        campaign.limit(self.state.limits, int(self.state.counters[COUNTER["cells"]]), self.rules.budget, CELL_DETECTORS)
+        """When cells alarm: follows from how many count something in a minute and from the budget."""
+        campaign.limit(self.state.limits, int(self.state.counters[COUNTER["busy"]]), self.rules.budget, CELL_DETECTORS)
 
     def _note(self, batch: Batch, judged: Judged) -> None:
         self.recent.add(batch, judged)

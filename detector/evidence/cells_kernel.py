@@ -1,9 +1,11 @@
 """Judging the cells at each minute of log time.
 
-A cell is held against two expectations and the larger counts: what the route's other cells show in these minutes, and
-what the cell itself showed before. The first alone alarms on every cell that a flash crowd leaves alone, the second on
-every back-fill. Inflated by what levels wander by from hour to hour, it is the mean of a negative binomial whose
-likelihood ratios make a CUSUM (Page 1954) in nats: exp(h) ticks at least between false alarms, on average.
+A cell is held against three expectations and the largest counts: the share the route's other cells show in these
+minutes, the share the cell itself showed before, and how many it counted a minute in the last hour. The first alone
+alarms on every cell that a flash crowd leaves alone, the second on every back-fill, both where a crowd that read hot
+things has gone and left the shares diluted. Inflated by what levels wander by from hour to hour, it is the mean of a
+negative binomial whose likelihood ratios make a CUSUM (Page 1954) in nats: exp(h) ticks at least between false alarms,
+on average.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from detector.compiled import njit
 from detector.evidence.constants import (
     CELL_PRIOR,
     CELL_SETTLED_MINUTES,
+    QUIET_MINUTES,
     SUSPECT_NATS,
 )
 from detector.evidence.noise_kernel import close_day, close_hour, learn_minute
 from detector.state.cells import (
+    COHORT_CELL,
     COUNTS,
     DIRECT,
     LAMBDAS,
@@ -32,6 +36,8 @@ from detector.state.layout import COUNTER
 U = np.uint64
 MINUTE = COUNTER["minute"]
 ALARMS = COUNTER["alarms"]
+CELL_MINUTES = COUNTER["cell_minutes"]
+BUSY = COUNTER["busy"]
 EACH = len(STATISTICS)
 L0, L1 = LAMBDAS
 LOG_L0, LOG_L1 = math.log(LAMBDAS[0]), math.log(LAMBDAS[1])
@@ -50,8 +56,9 @@ def _smooth(h, p, minute):
 
 @njit
 def _expected(h, p, r, k, own_route):
-    """What is expected of a count now: by the route's other cells (the route itself: by its last hour), and, as long as
-    that is more, by the cell's own past. Returns that and the first of the two before the cell's usual ratio."""
+    """What is expected of a count now, the most of: the share of the route's other cells (the route itself: of its last
+    hour) times the cell's usual ratio; the cell's own share; its last hour a minute. Returns that and the first of them
+    without the ratio."""
     e = min(k % EACH, 2)
     n = np.float64(h.now[e])
     if own_route:
@@ -63,7 +70,7 @@ def _expected(h, p, r, k, own_route):
     usual = (CELL_PRIOR + p.seen[k]) / (CELL_PRIOR + p.expected[k])
     share = (r.seen[k] + 0.1) / (r.exposed[e] + 1.0)
     by_past = (CELL_PRIOR + p.seen[k]) / (CELL_PRIOR + p.exposed[e] * share) * share
-    return max(usual * by_others, n * by_past), by_others
+    return max(usual * by_others, n * by_past, p.hour[k] / 60.0), by_others
 
 
 @njit
@@ -99,7 +106,7 @@ def _score(p, k, x, mean, noise, z, minute):
 
 
 @njit
-def _alarm(p, limits, alarms, counters, minute):
+def _alarm(p, r, limits, alarms, counters, minute):
     """Writes the alarms of a cell whose scores are high enough, and begins those scores anew."""
     for channel in range(limits.shape[0]):
         threshold = limits[channel, 0]
@@ -113,6 +120,7 @@ def _alarm(p, limits, alarms, counters, minute):
                 continue
             a = alarms[counters[ALARMS]]
             counters[ALARMS] += 1
+            r.alarmed = minute
             a.value = p.value
             a.nats = score
             a.observed = p.since_seen[k]
@@ -129,13 +137,12 @@ def _alarm(p, limits, alarms, counters, minute):
 
 
 @njit
-def _teach(h, p, suspect):
-    """Adds the minute to a cell's past, unless it is under suspicion, and to its running hour."""
-    if suspect < SUSPECT_NATS:
-        for k in range(COUNTS):
-            p.seen[k] += h.now[3 + k]
-        for e in range(3):
-            p.exposed[e] += h.now[e]
+def _teach(h, p):
+    """Adds the minute to a cell's past."""
+    for k in range(COUNTS):
+        p.seen[k] += h.now[3 + k]
+    for e in range(3):
+        p.exposed[e] += h.now[e]
 
 
 @njit
@@ -143,6 +150,7 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, counters, minute):
     """One cell at the end of a minute that has counted something."""
     own_route = p.kind == ROUTE_CELL
     suspect = 0.0
+    learn = True
     if settled:
         for k in range(COUNTS):
             x = np.float64(h.now[3 + k])
@@ -150,20 +158,21 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, counters, minute):
                 continue
             mean, _ = _expected(h, p, r, k, own_route)
             suspect = max(suspect, _score(p, k, x, mean, noise, limits[k // EACH, 1], minute))
-        learn = suspect < SUSPECT_NATS
+        _alarm(p, r, limits, alarms, counters, minute)
+        learn = suspect < SUSPECT_NATS and minute - np.int64(r.alarmed) > QUIET_MINUTES
         for k in range(COUNTS):
             x = np.float64(h.now[3 + k])
             if h.now[min(k % EACH, 2)] == 0 and x == 0.0:
                 continue
             mean, by_others = _expected(h, p, r, k, own_route)
             learn_minute(noise[np.int64(p.kind) * COUNTS + k], x, mean, learn)
-            p.hour_seen[k] += x
-            p.hour_expected[k] += mean
             if learn:
+                p.hour_seen[k] += x
+                p.hour_expected[k] += mean
                 p.expected[k] += by_others
-        _alarm(p, limits, alarms, counters, minute)
-        _teach(h, p, suspect)
-    if own_route:
+        if learn:
+            _teach(h, p)
+    if learn:  # what is under suspicion does not become the usual hour
         fade = math.exp(FADE_60 * np.float64(np.int64(minute) - np.int64(p.minute)))
         for k in range(COUNTS):
             p.hour[k] = p.hour[k] * fade + h.now[3 + k]
@@ -192,7 +201,9 @@ def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, 
                 left |= U(1) << U(bit)
                 continue
             r = past[hashed + DIRECT * np.int64(p.route)]
-            settled = minute - np.int64(r.born) >= CELL_SETTLED_MINUTES
+            born = np.int64(p.born if p.kind == COHORT_CELL else r.born)  # a cohort's first day is its own kind
+            settled = minute - born >= CELL_SETTLED_MINUTES
+            counters[CELL_MINUTES] += 1
             if not routes_only:
                 _smooth(cells[place], p, minute)
             _judge_cell(cells[place], p, r, settled, noise, limits, alarms, counters, minute)
@@ -230,6 +241,8 @@ def close_minute(now, routes, cells, past, touched, noise, limits, alarms, blank
     _pass(cells, past, touched, hashed, hashed >> 6, True, noise, limits, alarms, counters, minute)
     if now // 60 > minute // 60:
         close_hour(past, touched, noise)
+        counters[BUSY] = max(counters[CELL_MINUTES], counters[BUSY] - counters[BUSY] // 24)
+        counters[CELL_MINUTES] = 0
     if now // 1440 > minute // 1440:
         close_day(cells, past, noise)
     return counters[ALARMS]

@@ -75,8 +75,6 @@ ROUTE_SIGMA = 0.25
 MINUTE_EXPECTED, LEVEL_EXPECTED = 1.0, 10.0
 """Counts a cell must expect of a minute, an hour to teach the noise of its kind: below, chance is all there is."""
 
-FEWEST_CELL_HOURS = 24.0
-"""Cell-hours (or minutes) that make a fit: a variance of 24 is known to a third of itself, sqrt(2 / 24)."""
 SIZES_PRIOR = 1000
 """Clients for which a route is believed to be like the whole site, and clients of the site before any answer is called
 large: a share of one in a thousand cannot be known from fewer."""
@@ -103,3 +101,9 @@ BEAT = 64
 BEAT_CV = 0.05
 """Requests before a beat is weighed, and the coefficient of variation of gaps below which they are a clock's. Of
 200,000 clients with lognormal or exponential gaps the steadiest had .54 after 64 requests (simulation)."""
+
+NOISE_HOURS = 6.0
+"""Hours of log that what is believed of noise at first counts for: after a day four fifths are the site's own."""
+
+QUIET_MINUTES = 60
+"""How long the cells of a route teach nothing after one of them has alarmed: what is going on is nobody's baseline."""

@@ -11,9 +11,11 @@ import numpy as np
 from detector.compiled import njit
 from detector.evidence.constants import (
     DISPERSION_BOUNDS,
-    FEWEST_CELL_HOURS,
+    FIRST_DISPERSION,
+    FIRST_SIGMA,
     LEVEL_EXPECTED,
     MINUTE_EXPECTED,
+    NOISE_HOURS,
     ROUTE_SIGMA,
     SIGMA_BOUNDS,
     TAIL_POWERS,
@@ -22,7 +24,7 @@ from detector.state.cells import COUNTS, ROUTE_CELL, STATISTICS
 
 U = np.uint64
 EACH = len(STATISTICS)
-SIGMA, DISPERSION, MINUTE_EXCESS, MINUTE_SQUARE, HOUR_EXCESS, HOUR_SQUARE, MINUTES, HOURS = range(8)
+SIGMA, DISPERSION, MINUTE_EXCESS, MINUTE_SQUARE, HOUR_EXCESS, HOUR_SQUARE, HOURS = range(7)
 
 
 @njit
@@ -32,7 +34,6 @@ def learn_minute(row, x, mean, learn):
         return
     row[MINUTE_EXCESS] += (2.0 * (x - mean) * (x - mean) if x > mean else 0.0) - mean
     row[MINUTE_SQUARE] += mean * mean
-    row[MINUTES] += 1.0
 
 
 @njit
@@ -57,31 +58,41 @@ def close_hour(past, touched, noise):
                 row = noise[np.int64(p.kind) * COUNTS + k]
                 row[HOUR_EXCESS] += (2.0 * (x - mean) * (x - mean) if x > mean else 0.0) - mean
                 row[HOUR_SQUARE] += mean * mean
-                row[HOURS] += 1.0
+    _fit(noise)
+
+
+@njit
+def _shrunk(first, excess, square, hours):
+    """A variance as the hours so far show it, beside what was believed of it at first."""
+    if square <= 0.0:
+        return first
+    return (NOISE_HOURS * first + hours * max(excess / square, 0.0)) / (NOISE_HOURS + hours)
+
+
+@njit
+def _fit(noise):
+    """The noise of each kind and statistic anew; five and seven of eight are too sparse to show all of theirs."""
+    for group in range(noise.shape[0] // EACH):
+        for k in range(EACH):
+            row = noise[group * EACH + k]
+            row[HOURS] += 1.0 if row[HOUR_SQUARE] > 0.0 else 0.0
+            hours = row[HOURS]
+            fitted = _shrunk(FIRST_DISPERSION, row[MINUTE_EXCESS], row[MINUTE_SQUARE], hours)
+            row[DISPERSION] = min(max(fitted, DISPERSION_BOUNDS[0]), DISPERSION_BOUNDS[1])
+            fitted = np.sqrt(_shrunk(FIRST_SIGMA * FIRST_SIGMA, row[HOUR_EXCESS], row[HOUR_SQUARE], hours))
+            if k >= 2:
+                fitted = max(fitted, TAIL_POWERS[k - 2] * noise[group * EACH + 1, SIGMA])
+            if group // (COUNTS // EACH) == ROUTE_CELL:
+                fitted = max(fitted, ROUTE_SIGMA)
+            row[SIGMA] = min(max(fitted, SIGMA_BOUNDS[0]), SIGMA_BOUNDS[1])
 
 
 @njit
 def close_day(cells, past, noise):
-    """A day of log time is over: fits the noise anew where the day has shown enough of it, and lets the past fade."""
-    for group in range(noise.shape[0] // EACH):
-        for k in range(EACH):
-            row = noise[group * EACH + k]
-            if row[MINUTES] >= FEWEST_CELL_HOURS and row[MINUTE_SQUARE] > 0.0:
-                fitted = row[MINUTE_EXCESS] / row[MINUTE_SQUARE]
-                row[DISPERSION] = min(max(fitted, DISPERSION_BOUNDS[0]), DISPERSION_BOUNDS[1])
-            if row[HOURS] >= FEWEST_CELL_HOURS and row[HOUR_SQUARE] > 0.0:
-                fitted = max(row[HOUR_EXCESS] / row[HOUR_SQUARE], 0.0)
-                row[SIGMA] = min(max(np.sqrt(fitted), SIGMA_BOUNDS[0]), SIGMA_BOUNDS[1])
-            for field in range(MINUTE_EXCESS, HOURS + 1):
-                row[field] = 0.0
-        sampled = noise[group * EACH + 1, SIGMA]
-        for k in range(2, EACH):
-            row = noise[group * EACH + k]
-            row[SIGMA] = min(max(row[SIGMA], TAIL_POWERS[k - 2] * sampled), SIGMA_BOUNDS[1])
-        if group // (COUNTS // EACH) == ROUTE_CELL:
-            for k in range(EACH):
-                row = noise[group * EACH + k]
-                row[SIGMA] = max(row[SIGMA], ROUTE_SIGMA)
+    """A day of log time is over: what was before counts for half."""
+    for row in range(noise.shape[0]):
+        for field in range(MINUTE_EXCESS, HOURS + 1):
+            noise[row, field] *= 0.5
     for place in range(cells.shape[0]):
         if cells[place].key == U(0):
             continue

@@ -45,12 +45,13 @@ PAST = np.dtype(
         ("kind", "u4"),
         ("born", "u4"),  # log minute of its first count; 0 = slot not in use
         ("minute", "u4"),  # of the last minute that counted something
+        ("alarmed", "u4"),  # of a route's own cell: log minute in which any of its cells alarmed last
         ("seen", "f4", COUNTS),  # what it counted, halved daily: X
         ("expected", "f4", COUNTS),  # what the route's other cells let expect of it: E
         ("exposed", "f4", len(EXPOSURES)),  # N
         ("recent", "f4", COUNTS),  # a minute, smoothed over five
         ("recent_exposed", "f4", len(EXPOSURES)),
-        ("hour", "f4", COUNTS),  # of a route's own cell alone: faded over an hour
+        ("hour", "f4", COUNTS),  # counts faded over an hour
         ("hour_exposed", "f4", len(EXPOSURES)),
         ("score", "f4", 2 * COUNTS),  # CUSUM in nats, one for each of LAMBDAS
         ("since", "u4", COUNTS),  # log minute in which the score left zero; 0 = it is zero
@@ -64,7 +65,7 @@ PAST = np.dtype(
 
 NOISE_FIELDS = 8
 """A row a kind of cell and statistic: sigma (wander of levels, of their logarithm), dispersion (1 / r of the minute's
-counts), then what the day has gathered for both: excess and square of minutes, of hours, number of both."""
+counts), then what has been gathered for both: excess and square of minutes, of hours; hours it took; one not in use."""
 
 LIMIT_FIELDS = 3
 """A row a channel: nats at which a cell alarms, z by which its mean is inflated, fewest clients in excess."""

@@ -169,6 +169,8 @@ COUNTERS = (
     "cells",  # in use
     "minute",  # log minute the cells are counting; 0 = none yet
     "alarms",  # of cells, at the tick that stopped the kernel
+    "cell_minutes",  # minutes of cells that have counted something, in the running hour
+    "busy",  # the same in the hour that had most lately, faded over a day
     "crossings",  # ever written to their ring
     "newcomers",  # ever written to the ring of clients to be looked at later
 )
