@@ -81,13 +81,14 @@ def _step(score, x, inflated, ratio, log_ratio, r):
 
 
 @njit
-def _score(p, k, x, mean, noise, z, minute):
-    """Brings a count's scores and what it has in excess up to date; returns the larger score."""
-    s0 = np.float64(p.score[2 * k])
-    s1 = np.float64(p.score[2 * k + 1])
+def _score(p, k, x, mean, noise, limit, minute):
+    """Brings a count's scores and what it has in excess up to date; returns the larger score. What a score brings along
+    counts for no more than two alarms, so that suspicion ends soon after its reason."""
+    s0 = min(np.float64(p.score[2 * k]), 2.0 * limit[0])
+    s1 = min(np.float64(p.score[2 * k + 1]), 2.0 * limit[0])
     if x > mean or s0 > 0.0 or s1 > 0.0:
         row = noise[np.int64(p.kind) * COUNTS + k]
-        inflated = mean * math.exp(z * math.sqrt(1.0 / (CELL_PRIOR + p.seen[k]) + row[0] * row[0]))
+        inflated = mean * math.exp(limit[1] * math.sqrt(1.0 / (CELL_PRIOR + p.seen[k]) + row[0] * row[0]))
         r = 1.0 / row[1]
         s0 = _step(s0, x, inflated, L0, LOG_L0, r)
         s1 = _step(s1, x, inflated, L1, LOG_L1, r)
@@ -157,7 +158,7 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, counters, minute):
             if h.now[min(k % EACH, 2)] == 0 and x == 0.0:
                 continue
             mean, _ = _expected(h, p, r, k, own_route)
-            suspect = max(suspect, _score(p, k, x, mean, noise, limits[k // EACH, 1], minute))
+            suspect = max(suspect, _score(p, k, x, mean, noise, limits[k // EACH], minute))
         _alarm(p, r, limits, alarms, counters, minute)
         learn = suspect < SUSPECT_NATS and minute - np.int64(r.alarmed) > QUIET_MINUTES
         for k in range(COUNTS):

@@ -253,12 +253,9 @@ def judge(
     mask = U(index.shape[0] - 1)
     object_buckets = U(objects.shape[0] // 4 - 1)
     hashed = hashed_cells(cells, routes)
-    if first == last:  # only the minute before that row is closed
-        minute = time_us[first] // 60_000_000
-        if minute > counters[MINUTE]:
-            if close_minute(minute, routes, cells, past, touched, noise, limits, alarms, blank_cell, counters) > 0:
-                counters[CANDIDATE] = 4
-        return first
+    only_minute = first == last  # no row is judged, but the minute before that row is closed
+    if only_minute:
+        last = first + 1
     row = first
     while row < last:
         end = min(row + GROUP, last)
@@ -278,6 +275,8 @@ def judge(
                 if close_minute(minute, routes, cells, past, touched, noise, limits, alarms, blank_cell, counters) > 0:
                     counters[CANDIDATE] = 4
                     return row  # which is judged when the alarms have been heard
+            if only_minute:
+                return row
             row += 1
             if flags[i] & DECLARED:
                 counters[DECLARED_COUNT] += requests[i]
