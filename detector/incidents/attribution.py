@@ -32,6 +32,8 @@ ACTIONABLE_RECALL = 0.5
 SAFE_SHARE = 5e-4
 """Half of `ACTIONABLE_SHARE`: the share is known from a sample, and a rule near the bound may lie beyond it."""
 
+NAMING = 0.99  # precision at which whoever crosses inside a rule may be named for that alone
+
 NEARLY = 0.8
 """A rule counts when it selects this share of what the best one selects; among those the shortest is told."""
 
@@ -114,12 +116,12 @@ def _kept(before: npt.NDArray[Any]) -> float:
     return max(1.0, len(before) / MOST_EVENTS)
 
 
-def _worth(rule: Selector) -> tuple[int, float, float]:
-    """Safe rules first, the shortest of them, then the one that hits fewest; where none is safe, a further literal must
-    at least halve the share of ordinary requests."""
+def _worth(rule: Selector) -> tuple[float, ...]:
+    """Safe rules first, of them those that let clients be named, then the shortest, then the one that hits fewest;
+    where none is safe, a further literal must at least halve the share of ordinary requests."""
     if rule.benign_share <= SAFE_SHARE:
-        return 0, float(rule.literals), rule.benign_share
-    return 1 + (rule.benign_share > ACTIONABLE_SHARE), log(rule.benign_share) + rule.literals * log(2.0), 0.0
+        return 0, rule.precision < NAMING, rule.literals, rule.benign_share
+    return 1 + (rule.benign_share > ACTIONABLE_SHARE), log(rule.benign_share) + rule.literals * log(2.0)
 
 
 def _orders() -> Iterator[tuple[str, ...]]:
