@@ -310,10 +310,12 @@ def _quiet_complaints(section: Any) -> Iterable[tuple[str, bool]]:
     yield "matches everything; name clients, accounts, networks, agents, routes or patterns", section == type(section)()
 
 
+_WHO = ("accounts", "keys", "networks", "networks_file", "names_file", "bots")  # any of them tells somebody
 _COMPLAINTS: dict[type, Callable[[Any], Iterable[tuple[str, bool]]]] = {
     model.IdentityConfig: _identity_complaints,
     model.MatchConfig: lambda s: [
-        ("matches nobody; name accounts or networks", not s.accounts and not s.keys and not s.networks)
+        ("matches nobody; name accounts or networks", not any(getattr(s, name) for name in _WHO)),
+        ("names_file and names go together", bool(s.names_file) != bool(s.names)),
     ],
     model.QuietConfig: _quiet_complaints,
     model.SourceConfig: lambda s: [("names files and kafka; one process reads one of them", bool(s.files and s.kafka))],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from detector.incidents.incident import PATTERNS
-from detector.records.templates import is_template
+from detector.records.route_names import is_template
 
 NAME_BYTES = 48  # of names kept in snapshots
 DAY_US = 86_400_000_000

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-IDENTITY_KINDS = ("account", "key", "session", "address")
+IDENTITY_KINDS = ("account", "key", "certificate", "bot", "session", "address")
+RUNGS = (*IDENTITY_KINDS, "fingerprint", "network")
 
 
 class Rule(NamedTuple):
@@ -41,16 +42,42 @@ class IdentityConfig:
 
     ladder: tuple[str, ...] = _option(
         IDENTITY_KINDS,
-        Rule("what names a client, best first; the first one present in a line counts", None, None, IDENTITY_KINDS),
+        Rule("what names a client, best first; the first one present in a line counts", None, None, RUNGS),
     )
     trusted_proxies: tuple[str, ...] = _option(
         (), Rule("networks whose X-Forwarded-For is believed; nobody by default", check="network")
     )
+    asn_database: Path | None = _option(
+        None,
+        Rule(
+            "a database in MaxMind's format (GeoLite2-ASN.mmdb): networks are then autonomous systems, not /24s",
+            check="file",
+        ),
+    )
+    country_database: Path | None = _option(
+        None, Rule("the same for countries, where the other does not know an address", check="file")
+    )
+
+
+@dataclass(frozen=True)
+class TemplateConfig:
+    """A declared route."""
+
+    route: str = _option("", Rule("a template, such as GET /users/{user}/orders/{id}; no method = any", required=True))
+    data_classes: tuple[str, ...] = _option((), Rule("what it hands out, such as phone, name, chat"))
 
 
 @dataclass(frozen=True)
 class RoutesConfig:
     """What is asked."""
+
+    openapi: Path | None = _option(
+        None,
+        Rule(
+            "an OpenAPI document, whose paths override learnt ones and bring data classes (x-data-class)", check="file"
+        ),
+    )
+    templates: tuple[TemplateConfig, ...] = _option((), Rule("declared routes, which override learnt ones"))
 
     slug_after: int = _option(
         32,
@@ -60,6 +87,16 @@ class RoutesConfig:
             2,
             4096,
         ),
+    )
+
+
+@dataclass(frozen=True)
+class PolicyConfig:
+    """Whose data it is."""
+
+    persons: Path | None = _option(
+        None,
+        Rule("a CSV file record,person that tells whose record is whose, so that persons are counted", check="file"),
     )
 
 
@@ -104,6 +141,14 @@ class MatchConfig:
         (), Rule("API keys as incidents name them: key~ and 16 hexadecimal digits", check="key")
     )
     networks: tuple[str, ...] = _option((), Rule("addresses or networks, such as 192.0.2.0/24", check="network"))
+    networks_file: Path | None = _option(
+        None, Rule("the same as a file: ranges a crawler publishes (JSON), or a list, one a line", check="file")
+    )
+    names_file: Path | None = _option(
+        None, Rule("addresses and their names by verified DNS, as CSV address,name; with names", check="file")
+    )
+    names: tuple[str, ...] = _option((), Rule("ends of those names, such as .googlebot.com"))
+    bots: tuple[str, ...] = _option((), Rule("bots as the edge verified them (Web Bot Auth), as the log says"))
 
 
 @dataclass(frozen=True)
@@ -299,12 +344,30 @@ class WebhookConfig:
 
 
 @dataclass(frozen=True)
+class AlertmanagerConfig:
+    """Incidents pushed to Alertmanager; then the rules for incidents must be off, or everybody is paged twice."""
+
+    url: str = _option("", Rule("of Alertmanager, http or https", required=True))
+    secret_file: Path | None = _option(None, Rule("a bearer token sent along", check="file"))
+    min_severity: str = _option(
+        "low", Rule("the least severe that are sent", choices=("low", "medium", "high", "critical"))
+    )
+    labels: dict[str, Any] = _option({}, Rule("added to every alert"))
+    clients: bool = _option(False, Rule("whether the first ten clients are named in an annotation"))
+    incident_url: str = _option("", Rule("an incident's own page; {incident} is its id"))
+    runbooks: str = _option("", Rule("where configs/runbooks is published"))
+    dashboard: str = _option("", Rule("the dashboard of incidents; {pattern} is their pattern"))
+    timeout_seconds: float = _option(10.0, Rule("for one attempt", 0.1, 120))
+
+
+@dataclass(frozen=True)
 class SinksConfig:
     """Where incidents go."""
 
     jsonl: JsonLinesConfig | None = _option(None, Rule("a file of JSON lines"))
     kafka: KafkaSinkConfig | None = _option(None, Rule("a topic"))
     webhook: WebhookConfig | None = _option(None, Rule("a URL"))
+    alertmanager: AlertmanagerConfig | None = _option(None, Rule("an Alertmanager; the alternative to alert rules"))
     outbox_megabytes: int = _option(
         64, Rule("incidents kept on disk while sinks are down; reading pauses when it is full", 1, 65_536)
     )
@@ -324,6 +387,7 @@ class Config:
     source: SourceConfig = _option(SourceConfig(), Rule("where `run` reads from"))
     identity: IdentityConfig = _option(IdentityConfig(), Rule("who asks"))
     routes: RoutesConfig = _option(RoutesConfig(), Rule("what is asked"))
+    policy: PolicyConfig = _option(PolicyConfig(), Rule("whose data it is"))
     detection: DetectionConfig = _option(DetectionConfig(), Rule("when enough has been seen"))
     partners: tuple[PartnerConfig, ...] = _option((), Rule("clients that read in bulk by agreement"))
     suppressions: tuple[SuppressionConfig, ...] = _option((), Rule("incidents that somebody answers for"))

@@ -64,10 +64,11 @@ class Metric(NamedTuple):
 
 FORMAT = Label("format", limit=40)
 REASON = Label(
-    "reason", ("empty", "too_long", "torn", "layout", "time", "status", "bytes", "address", "binary", "json")
+    "reason",
+    ("empty", "too_long", "torn", "layout", "time", "status", "bytes", "address", "binary", "json", "comment"),
 )
 EVICTION = Label("reason", ("full", "idle", "revoked"))
-IDENTITY = Label("kind", ("address", "account", "key", "session", "network"))
+IDENTITY = Label("kind", ("address", "account", "key", "session", "network", "certificate", "fingerprint", "bot"))
 PATTERN = Label(
     "pattern",
     (

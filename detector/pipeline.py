@@ -29,7 +29,7 @@ from detector.incidents import keeping
 from detector.incidents.book import LOOK_BACK_US, Book
 from detector.incidents.contracts import ContractWatch
 from detector.incidents.incident import Incident
-from detector.incidents.recent import READS, Recent
+from detector.incidents.recent import READS, Recent, reads_here
 from detector.incidents.render import incident
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
@@ -99,6 +99,7 @@ class Pipeline:
         self.recent = Recent(self.state)
         self.book = Book(self.state, self.recent, self.routes.name, self.rules.close_after_us)
         self.book.agent_name, self.book.network_name = self.routes.looks.agent, self.routes.looks.network
+        self.book.data_classes = self.routes.data_classes
         if self.on_news is not None:
             self.book.tell, self.book.keep_closed = self._tell, False
         self.null = Null(floor=self.rules.floor)
@@ -384,7 +385,7 @@ class Pipeline:
             clients["raised"][incident == 0] = 0
             clients["incident"] = incident
             slots = put_in(self.state, clients, names, part)
-            self.recent.append(_reads_here(adopted(saved.arrays["part.reads"], READS), clients["key"], slots, numbers))
+            self.recent.append(reads_here(adopted(saved.arrays["part.reads"], READS), clients["key"], slots, numbers))
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise SnapshotDamaged(f"snapshot: a partition cannot be read ({type(error).__name__}: {error})") from error
 
@@ -397,17 +398,3 @@ class Pipeline:
         for mark, what in (("kept", "version"), ("key", "hash key"), *([("tables", "tables")] if tables else [])):
             if meta.get(mark) != here[mark]:
                 raise SnapshotVersion(f"snapshot: its {what} is {meta.get(mark)}, here it is {here[mark]}")
-
-
-def _reads_here(
-    reads: npt.NDArray[Any],
-    keys: npt.NDArray[np.uint64],
-    slots: npt.NDArray[np.int64],
-    routes: npt.NDArray[np.uint32],
-) -> npt.NDArray[Any]:
-    """Reads of another process under this one's slots and routes; those of clients left out are left out."""
-    order = np.argsort(keys)
-    slot = slots[order][np.searchsorted(keys[order], reads["client"])]
-    reads = reads[slot >= 0].copy()
-    reads["slot"], reads["route"] = slot[slot >= 0], routes[reads["route"]]
-    return reads

@@ -27,6 +27,7 @@ def check(
     from detector.cli.printable import printable
     from detector.config import load_config
     from detector.engines.declaring import tripwires
+    from detector.engines.local import check_files
     from detector.errors import ConfigError, UsageError
 
     problems = 0
@@ -40,6 +41,12 @@ def check(
             problems += len(told)
             for problem in told:
                 typer.echo(printable(problem), err=True)
+            continue
+        wrong = check_files(config)
+        for problem in wrong:
+            typer.echo(printable(f"{file}: {problem}"), err=True)
+        problems += len(wrong)
+        if wrong:
             continue
         typer.echo(f"{printable(str(file))}: valid (digest {config.digest})")
         _warn(file, config, log)

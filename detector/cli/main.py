@@ -18,6 +18,7 @@ from detector import __version__
 from detector.cli.check import check
 from detector.cli.evaluate import evaluate
 from detector.cli.explain import explain
+from detector.cli.inspect import inspect
 from detector.cli.printable import printable
 from detector.cli.replay import replay
 from detector.cli.run import run
@@ -27,6 +28,7 @@ from detector.errors import DetectorError
 COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
     "replay": (replay, "Read logs, print who carries records away."),
     "run": (run, "Follow Kafka or a growing file, until stopped."),
+    "inspect": (inspect, "Show how a log would be read, and what it lacks."),
     "explain": (explain, "Tell one incident, or how one log line is read."),
     "simulate": (simulate, "Write a labelled log of one pattern."),
     "evaluate": (evaluate, "Judge a replay of a labelled log."),

@@ -10,6 +10,7 @@ import numpy as np
 from detector.cli.printable import printable
 from detector.errors import InputError
 from detector.formats.fields import FIELDS, REASONS
+from detector.masking import masked_field, masked_line
 from detector.records.batch import KINDS, MISS, PAGED, STATIC
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ ANSWERED = 200
 
 
 def reading_lines(line: str, log_format: str | None, config: Config) -> list[str]:
-    """What is read from ``line``, a line a fact, printable.
+    """What is read from ``line``, a line a fact, printable, secrets left out.
 
     Raises:
         FormatError: the format string is wrong.
@@ -35,7 +36,7 @@ def reading_lines(line: str, log_format: str | None, config: Config) -> list[str
     lines = [f"format    {printable(reader.name)}"]
     reason = REASONS[int(fields.reason[0])]
     if reason != "ok":
-        return [*lines, f"rejected  {reason}", f"line      {printable(line)}"]
+        return [*lines, f"rejected  {reason}", f"line      {printable(masked_line(line))}"]
     return [*lines, *_field_lines(chunk, fields), "", *_row_lines(chunk, fields, config)]
 
 
@@ -47,7 +48,7 @@ def _format(raw: bytes, log_format: str | None) -> Format:
     found = detect([raw])
     if found.format is None:
         raise InputError(
-            f"no preset reads this line: {raw[:200].decode('utf-8', 'replace')}\n"
+            f"no preset reads this line: {masked_line(raw[:200].decode('utf-8', 'replace'))}\n"
             f"closest: {found.closest or 'none'}; say --log-format with one of {', '.join(PRESETS)} "
             "or with the log_format string of the server's configuration"
         )
@@ -71,7 +72,7 @@ def _field_lines(chunk: Chunk, fields: Fields) -> list[str]:
         start, length = (int(v) for v in fields.span[0, code])
         if length >= 0:
             text = chunk.buffer[start : start + length].tobytes().decode("utf-8", "surrogateescape")
-            lines.append(f"{name:<9} {printable(text)}")
+            lines.append(f"{name:<9} {printable(masked_field(name, text))}")
     return lines
 
 

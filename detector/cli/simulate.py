@@ -39,7 +39,7 @@ def simulate(
     attack_start: Annotated[str | None, typer.Option(help="Into the log: 30m [a third of it].")] = None,
     attack_duration: Annotated[str | None, typer.Option(help="Its length [pattern's own].")] = None,
     log_format: Annotated[
-        str, typer.Option("--log-format", "--format", help="combined, common or vhost_combined.")
+        str, typer.Option("--log-format", "--format", help="combined, or a preset's name, or csv.")
     ] = "combined",
 ) -> int:
     """Write a labelled log: one pattern hidden in ordinary traffic, and the truth about it."""

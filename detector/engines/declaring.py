@@ -10,6 +10,7 @@ import numpy as np
 
 from detector.config import Config
 from detector.config_checks import expiry_us, hours
+from detector.config_model import MatchConfig
 from detector.errors import UsageError
 from detector.evidence.contract import Terms
 from detector.evidence.tripwire import Wire
@@ -18,6 +19,7 @@ from detector.incidents.suppression import Suppression
 from detector.records.batch import DEPTH, Batch
 from detector.records.declared import Declared, Partner, token
 from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.published import read_names, read_networks
 from detector.records.resolve import Resolver
 from detector.sources.chunk import Chunk
 
@@ -37,8 +39,26 @@ def taken_over(config: Config, new: Config) -> Config:
 
 
 def partners(config: Config) -> list[Partner]:
-    """The partners of a configuration."""
-    return [Partner(p.name, p.match.accounts, p.match.keys, p.match.networks) for p in config.partners]
+    """The partners of a configuration.
+
+    Raises:
+        UsageError: a file of networks or names cannot be read.
+    """
+    return [
+        Partner(p.name, p.match.accounts, p.match.keys, tuple(declared_networks(p.match)), p.match.bots)
+        for p in config.partners
+    ]
+
+
+def declared_networks(match: MatchConfig) -> list[str]:
+    """The networks a partner is recognised by: those named, those it publishes, those whose DNS names are its own.
+
+    Raises:
+        UsageError: a file of them cannot be read.
+    """
+    published = read_networks(match.networks_file) if match.networks_file else []
+    named = read_names(match.names_file, match.names) if match.names_file else []
+    return [*match.networks, *published, *named]
 
 
 def declared(config: Config) -> Declared:

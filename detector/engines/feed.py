@@ -13,6 +13,7 @@ from detector.engines.moments import NEVER, FileClock
 from detector.engines.order import Part, Pending
 from detector.errors import InputError
 from detector.formats.fields import FIELD, MAX_LINE_BYTES, Fields
+from detector.masking import masked_line
 from detector.records.batch import Batch
 from detector.sources.chunk import Chunk
 from detector.sources.files import LogFile, shown
@@ -20,6 +21,7 @@ from detector.sources.files import LogFile, shown
 FILTERED = 255  # stands in ``Fields.reason`` for lines understood but not asked for; no code of REASONS
 END = 1 << 62  # the watermark of what has ended
 SHOWN_LINES = 3  # of a file nothing could be parsed of (issue "Bad input")
+SHOWN_BYTES = 400  # of each; `sources.files.shown` cuts it further, after the secrets are out
 
 
 class Scanner(Protocol):
@@ -141,11 +143,12 @@ def _counted(parts: list[Part], coverage: Coverage) -> list[Part]:
     return parts
 
 
-def lines_of(chunk: Chunk, most: int, spread: bool = False) -> list[bytes]:
-    """At most ``most`` lines of a chunk, no empty and no overlong ones: the first, or evenly spread over all."""
+def lines_of(chunk: Chunk, most: int, spread: bool = False, first: int = 0) -> list[bytes]:
+    """At most ``most`` lines of a chunk, no empty and no overlong ones: the first, or evenly spread over all, and then
+    the ``first`` few always among them."""
     usable = np.flatnonzero((chunk.lengths > 0) & (chunk.lengths <= MAX_LINE_BYTES))
     step = -(-len(usable) // most) if spread and len(usable) else 1
-    lines = usable[::step][:most]
+    lines = np.union1d(usable[:first], usable[::step][:most])
     ends = chunk.starts[lines] + chunk.lengths[lines]
     return [chunk.buffer[a:b].tobytes() for a, b in zip(chunk.starts[lines].tolist(), ends.tolist(), strict=True)]
 
@@ -156,6 +159,7 @@ def names_host(fields: Fields, taken: npt.NDArray[np.bool_]) -> bool:
 
 
 def unreadable(path: str, lines: list[bytes], why: str) -> InputError:
-    """The error for a file nothing could be parsed of: its first lines as seen, escaped."""
-    seen = "".join(f"\n  line {n}: {shown(line)}" for n, line in enumerate(lines[:SHOWN_LINES], 1))
+    """The error for a file nothing could be parsed of: its first lines as seen, escaped, secrets left out."""
+    texts = [masked_line(line[:SHOWN_BYTES].decode("latin-1")).encode("latin-1") for line in lines[:SHOWN_LINES]]
+    seen = "".join(f"\n  line {n}: {shown(text)}" for n, text in enumerate(texts, 1))
     return InputError(f"{shown(path)}: {why}{seen}")

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import log
 
-from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, RULE_DETECTORS, contract
+from detector.detectors import PATTERNS, campaign, contract
 from detector.detectors.bulk import GROUP_NATS
 from detector.detectors.sweep import FEWEST_CLIENTS
 from detector.engines.coverage import Coverage
-from detector.evidence.constants import BLOCK_IDS, BLOCK_MIN_HITS, MISS_MIN, PRIOR_MISS, RUN
+from detector.evidence.constants import BEAT, BLOCK_IDS, BLOCK_MIN_HITS, FEWEST_OVER, MISS_MIN, PRIOR_MISS, RUN
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, log_ratio
 from detector.pipeline import Pipeline
 from detector.state.layout import COUNTER
@@ -25,9 +25,7 @@ MOST_NAMED = 5  # partners
 
 def floor_lines(pipeline: Pipeline, coverage: Coverage) -> list[str]:
     """The floor of this run, a line a kind of extraction."""
-    lines = [line for name, say in _SAY.items() if name in _there() for line in _on_or_off(pipeline, name, say)]
-    if "campaign" not in _there():
-        lines.append("many clients reading from a list, each within ordinary limits: not judged yet")
+    lines = [line for name, say in _SAY.items() if name in PATTERNS for line in _on_or_off(pipeline, name, say)]
     if not coverage.by_kind.get("account", 0) and not coverage.by_kind.get("key", 0):
         lines.append(
             "who takes a new address for each request: only what needs no identity; the log names no accounts or keys"
@@ -57,10 +55,6 @@ def _usual(pipeline: Pipeline, part: str, whole: str, otherwise: float) -> float
     routes = pipeline.state.routes
     total = float(routes[whole].sum())
     return float(routes[part].sum()) / total if total else otherwise
-
-
-def _there() -> set[str]:
-    return {*CLIENT_DETECTORS, *BLOCK_DETECTORS, *RULE_DETECTORS}
 
 
 def _on_or_off(pipeline: Pipeline, name: str, say: Callable[[Pipeline], list[str]]) -> list[str]:
@@ -130,6 +124,27 @@ def _tripwire(pipeline: Pipeline) -> list[str]:
     return [f"one read of {planted:,} records nobody may read: seen at once"] if wires else []
 
 
+def _campaign(pipeline: Pipeline) -> list[str]:
+    return [
+        f"many clients reading from a list, each within ordinary limits: fewer than {campaign.FEWEST_CLIENTS} of them, "
+        "routes younger than six hours, ids younger than an hour or two"
+    ]
+
+
+def _lookup(pipeline: Pipeline) -> list[str]:
+    return [f"many clients trying ids that do not exist: fewer than {campaign.FEWEST_CLIENTS} of them"]
+
+
+def _over_fetch(pipeline: Pipeline) -> list[str]:
+    few = f"fewer than {FEWEST_OVER} large answers"
+    young = "" if pipeline.null.settled else "anything, for the log is shorter than six hours; then "
+    return [f"one client taking much in each answer: {young}{few}, and lists whose size is not logged count one a page"]
+
+
+def _metronome(pipeline: Pipeline) -> list[str]:
+    return [f"one client asking at the beat of a clock (informational): below {BEAT} requests"]
+
+
 _SAY: dict[str, Callable[[Pipeline], list[str]]] = {
     "walk": _walk,
     "bulk": _bulk,
@@ -137,6 +152,10 @@ _SAY: dict[str, Callable[[Pipeline], list[str]]] = {
     "sweep": _sweep,
     "contract": _contract,
     "tripwire": _tripwire,
+    "campaign": _campaign,
+    "lookup": _lookup,
+    "over_fetch": _over_fetch,
+    "metronome": _metronome,
 }
 """What each detector would miss; a new detector adds a line."""
 

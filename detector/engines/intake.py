@@ -29,6 +29,7 @@ from detector.sources.chunk import Chunk
 Partition = tuple[str, int]
 
 SAMPLE_LINES = 200  # a format is told from, as in replay
+HEADER_LINES = 8  # always among them: a W3C log or a table begins with lines about itself
 MOST_HELD_LINES = 20_000  # unread while the format is not known: a poisoned beginning is no reason to stop
 MOST_WAITING = 1 << 20  # rows read and not yet in order, all partitions together (300 MB)
 LONGEST_STEP_S = 0.2  # of wall clock that may count as quiet between two polls: a stopped process saw nothing
@@ -213,7 +214,9 @@ class Intake:
 
     def _detect(self) -> None:
         """Settles the format as soon as enough records tell it; what was held is then read."""
-        samples = [line for chunk in self._held for line in lines_of(chunk, SAMPLE_LINES, spread=True)][-SAMPLE_LINES:]
+        first = lines_of(self._held[0], HEADER_LINES)
+        spread = [line for chunk in self._held for line in lines_of(chunk, SAMPLE_LINES, spread=True)]
+        samples = [*first, *spread[-(SAMPLE_LINES - len(first)) :]]
         found, detection = detect_envelope(samples, self._given)
         scanner = self._given or detection.format
         fits = detection.format is not None or (scanner is not None and detection.rates.get(scanner.name, 0.0) > 0)

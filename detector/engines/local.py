@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,20 @@ from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
 from detector.engines.ranked import Ranked
 from detector.engines.reading import Reader, ReadSettings
-from detector.errors import SinkError
+from detector.errors import SinkError, UsageError
 from detector.incidents.incident import Incident
 from detector.incidents.render import case, incidents
 from detector.pipeline import Pipeline, Rules
 from detector.ranking import Ranking, Unusual
 from detector.records.batch import LATE
 from detector.records.identity import Identity, identity_report
+from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.openapi import read_openapi
+from detector.records.persons import Persons
+from detector.records.places import MaxMind, Places
 from detector.records.resolve import Resolver
 from detector.records.routes import Routes
+from detector.records.templates import Template, parse_template
 from detector.state.layout import Sizes
 
 KERNELS = (  # of a plain replay, the slowest to compile first
@@ -126,12 +132,51 @@ def replay(
 
 
 def make_resolver(config: Config) -> tuple[Resolver, Routes]:
-    """The part that turns fields into rows, and the routes it shares names with."""
+    """The part that turns fields into rows, and the routes it shares names with.
+
+    Raises:
+        UsageError: a file the configuration names cannot be used: templates, persons, databases.
+    """
     identity = Identity(ladder=config.identity.ladder, trusted_proxies=config.identity.trusted_proxies)
     key = hash_key(config)
     slug_after = config.routes.slug_after
-    resolver = Resolver(identity, key, slug_after, declared(config))
-    return resolver, Routes(resolver.texts, key, slug_after)
+    resolver = Resolver(identity, key, slug_after, declared(config), _persons(config, key), _places(config, key))
+    routes = Routes(resolver.texts, key, slug_after)
+    templates = declared_routes(config)
+    if templates:
+        routes.declare(templates, resolver.tokens([template.path for template in templates]))
+    return resolver, routes
+
+
+def declared_routes(config: Config) -> list[Template]:
+    """The templates of the configuration: its own first, then those of the OpenAPI document.
+
+    Raises:
+        UsageError: one of them cannot be.
+    """
+    own = [parse_template(said.route, said.data_classes) for said in config.routes.templates]
+    return own + (read_openapi(config.routes.openapi) if config.routes.openapi else [])
+
+
+def check_files(config: Config) -> list[str]:
+    """What is wrong with the files a configuration names, a line a file: all that a run would refuse to start with."""
+    problems = []
+    for read in (declared_routes, declared, partial(_persons, key=REPLAY_KEY), partial(_places, key=REPLAY_KEY)):
+        try:
+            read(config)
+        except UsageError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _persons(config: Config, key: HashKey) -> Persons | None:
+    return Persons.read(config.policy.persons, key) if config.policy.persons else None
+
+
+def _places(config: Config, key: HashKey) -> Places | None:
+    """Networks by database, where one is given: autonomous systems first."""
+    paths = [path for path in (config.identity.asn_database, config.identity.country_database) if path]
+    return Places([MaxMind(path) for path in paths], key) if paths else None
 
 
 def read_settings(settings: ReplaySettings) -> ReadSettings:
@@ -179,9 +224,14 @@ def _power(n: int) -> int:
 
 def _notes(reader: Reader, resolver: Resolver) -> list[str]:
     notes = [f"{path}: read as {name}" for path, name in reader.formats.items()][:FILES_NAMED]
+    mixed = [
+        f"{path}: mixed: {share:.0%} of its first lines are {name}, which are not read"
+        for path, others in reader.mixed.items()
+        for name, share in others.items()
+    ][:FILES_NAMED]
     if len(reader.formats) > len(notes):
         notes.append(f"and {len(reader.formats) - len(notes)} more files")
-    return identity_report(resolver.counts()) + notes
+    return identity_report(resolver.counts()) + notes + mixed
 
 
 def _digests(names: Sequence[str]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from detector.sources.files import CHUNK_BYTES, LogFile, discover, shown
 
 LATENESS_US = 60_000_000  # contract.md, "Order": the default of replay
 DETECT_LINES = 200  # of the first ones, evenly spread, shown to the detection: 5 ms for all presets together
+HEADER_LINES = 8  # always shown too: W3C logs begin with two to four lines about themselves, tables with one
 # A format that takes fewer of the lines than detection wants is still that of a log whose lines are torn: of the erddap
 # logs' heads it takes 32 to 90 % (half their lines are cut in two), of an error log none. Judgement: a tenth; of a file
 # named by the user one line is enough.
@@ -67,6 +68,7 @@ class Reader:
     Attributes:
         names: paths of all files found; ``Batch.origin`` counts in this list.
         formats: path to name of the format, for the files that are read.
+        mixed: path to other formats among its first lines, and the share of those; their lines are rejected.
         skipped: (path, reason) of the files that are not.
         lost: (path, what) of files of which a part could not be read: exit code 4.
         coverage: what was read; final when the iteration has ended.
@@ -82,6 +84,8 @@ class Reader:
         self.skipped = self.coverage.skipped
         self.lost = self.coverage.lost
         self.formats: dict[str, str] = {}
+        self.mixed: dict[str, dict[str, float]] = {}
+        self._others: dict[str, float] = {}
         self._settings = settings
         self._resolver = resolver
         self._given: Scanner | None = formats.load(settings.log_format) if settings.log_format else None
@@ -142,6 +146,8 @@ class Reader:
             file.skip = f"--vhost: {scanner.name} names no host"
             return None
         self.formats[file.path] = scanner.name
+        if self._others:
+            self.mixed[file.path] = self._others
         first_us = int(fields.time_us[taken].min()) if taken.any() else None
         return Feed(file, scanner, first_us, self._settings.lateness_us)
 
@@ -149,9 +155,10 @@ class Reader:
         """The format given or detected, and what else could be tried."""
         if self._given is not None:
             return self._given, f" as {self._given.name}"
-        detection = formats.detect(lines_of(head, DETECT_LINES, spread=True))
+        detection = formats.detect(lines_of(head, DETECT_LINES, spread=True, first=HEADER_LINES))
         if detection.closest is None:
             return None, ""
+        self._others = detection.others
         rate = detection.rates[detection.closest]
         torn = rate > 0 if direct else rate >= TORN
         scanner = detection.format or (formats.load(detection.closest) if torn else None)

@@ -41,7 +41,7 @@ from detector.records.resolve import Resolver
 
 POLL_S = 0.2
 DRAIN_S = 10.0  # SIGTERM: what a supervisor grants is 30 s by default (Kubernetes), half of it is other people's
-FIXED = ("source", "identity", "routes", "state", "sinks", "web")  # sections that hold for the life of a process
+FIXED = ("source", "identity", "routes", "policy", "state", "sinks", "web")  # hold for the life of a process
 RESTART_US = 1_000_000
 """Log time: a rewind goes back by the longest window, the lateness and this, for marks are kept in whole seconds."""
 
@@ -353,7 +353,7 @@ class Sidecar:
         try:
             new = read()
             config = taken_over(self.config, new)
-            changed = rules(config)
+            partners, changed = declared(config), rules(config)
         except DetectorError as error:
             self.telemetry.exporter.set("config_last_reload_successful", 0)
             self.tell("reload_failed", reason=str(error))
@@ -361,7 +361,7 @@ class Sidecar:
         fixed = [name for name in FIXED if getattr(new, name) != getattr(self.config, name)]
         self.config = config
         if (side := self._side) is not None:
-            side.resolver.declare(declared(self.config))
+            side.resolver.declare(partners)
             about = {"version": __version__, "config": self.config.digest}
             self.judging.give(partial(side.pipeline.change, changed, about))
         self.telemetry.exporter.set("config_last_reload_successful", 1)

@@ -20,8 +20,8 @@ from detector.incidents.suppression import Suppression
 from detector.records.batch import KINDS, Batch
 from detector.records.declared import Declared, Partner
 from detector.records.keys import HashKey
+from detector.records.route_names import names_route
 from detector.records.routes import MAX_ROUTES, Routes
-from detector.records.templates import names_route
 
 WIDE = 0.01
 """Share of the traffic beyond which a suppression hides more than an agreement (issue: warned of above 1 %)."""

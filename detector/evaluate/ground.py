@@ -20,6 +20,7 @@ from detector.simulate import DECLARED, Options, Play
 from detector.simulate.play import Labelled
 
 _RAMP = "e5"
+_RECORDS = 4_000_000  # in each catalogue at least: as many as a list worked off for two weeks has (e5 of P6)
 _LEAD_SECONDS = 60.0  # ordinary traffic between a fork and the attack: the tables are the snapshot's by then
 _PHASE_SECONDS = 17  # an attack begins at another place of its minute with every seed, for ticks come by the minute
 
@@ -87,7 +88,11 @@ class Ground:
             seconds = self.setting.quiet_hours * HOUR
         whole = self.world.warm_seconds + _LEAD_SECONDS + _PHASE_SECONDS * 4 + seconds + 60
         plain = Options(
-            seed=self.world.seed, rate=self.world.rate, duration_seconds=whole, confusers=self.world.confusers
+            seed=self.world.seed,
+            rate=self.world.rate,
+            duration_seconds=whole,
+            ids=_RECORDS,
+            confusers=self.world.confusers,
         )
         if case is None or case.pattern == "quiet":
             return plain
@@ -97,6 +102,7 @@ class Ground:
             variant=case.variant,
             identities=case.identities,
             attack_rate=case.attack_rate,
+            attack_seconds=case.seconds,  # a pattern's own length may be shorter
         )
 
     def attack_us(self, options: Options) -> int:

@@ -49,11 +49,16 @@ class Observed:
     _counts: list[npt.NDArray[Any]] = field(default_factory=list)
     last_us: int = 0
 
-    def add(self, part: Labelled) -> None:
-        """Takes one batch."""
+    def add(self, part: Labelled, whole: Rows | None = None) -> None:
+        """Takes one batch.
+
+        Args:
+            part: as it was judged.
+            whole: its rows before what the log does not list was left out: what was really returned.
+        """
         batch, rows = part.batch, part.rows
         if part.attack.any():
-            self._ledgers.append(Ledger.of(rows))
+            self._ledgers.append(Ledger.of(rows if whole is None else whole))
         asked = batch.requests > 0
         keep = (
             asked & (part.attack | (batch.position % self.each == 0)) if self.each else np.zeros(len(batch), np.bool_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,7 +20,8 @@ from detector.incidents.render import incidents
 from detector.incidents.story import Story
 from detector.pipeline import Pipeline
 from detector.simulate.columns.fill import Columns
-from detector.simulate.play import Labelled, Play
+from detector.simulate.columns.rows import Rows
+from detector.simulate.play import ROWS_A_BATCH, Labelled, Play
 
 _LOOK_SECONDS = 60.0  # log time before an alert is looked at for the first time; doubled at each further look
 _SAMPLED = 75.0  # ordinary requests a second kept for selectors: 270,000 an hour, of which 0.1 % are 270
@@ -110,10 +111,10 @@ def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, 
     attack = ground.attack_us(running.play.world.options)
     keep_on = attack + round(setting.compare_seconds * 1e6) if rivals else attack
     look_us, stop_us = 0, end
-    for part in running.play.batches(running.columns, begin, end):
+    for whole, part in _parts(running, begin, end):
         running.watch.now_us = int(part.batch.time_us[-1])
         running.pipeline.take(part.batch)
-        running.observed.add(part)
+        running.observed.add(part, whole)
         running.peaks.look(running.pipeline.state, running.watch.now_us)
         for rival in rivals:
             rival.take(part)
@@ -134,6 +135,16 @@ def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, 
     figures = _quiet(running) if case.pattern == "quiet" else judged(running)
     record |= {"figures": figures, "rivals": [r for rival in rivals for r in rival.result(running.observed)]}
     return running, {**record, "processor_seconds": round(clock.processor() - began, 1)}
+
+
+def _parts(running: Run, begin_us: int, end_us: int) -> Iterator[tuple[Rows, Labelled]]:
+    """The rows of a run with those the log does not list, and what is judged of them."""
+    for rows in running.play.rows(begin_us, end_us):
+        for first in range(0, len(rows), ROWS_A_BATCH):
+            whole = rows[first : first + ROWS_A_BATCH]
+            shown = running.columns.shown(whole)
+            if len(shown):
+                yield whole, Labelled(running.columns.batch(shown), shown)
 
 
 def judged(running: Run) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from detector.errors import SnapshotDamaged
 from detector.evidence.judge import READING
 from detector.packing import Arrays, adopted
 from detector.records.batch import Batch
+from detector.records.route_names import names_route
 from detector.records.routes import MAX_ROUTES
 from detector.records.shape import METHODS
-from detector.records.templates import names_route
 
 WINDOW = 10  # minutes in which requests outside count together: what the alarm may take
 DAYS = 7  # closed days with reads that are remembered: a week has one of each

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from detector.compiled import Array, Kernel
 from detector.evidence.judge import READING
 from detector.records.batch import Batch
+from detector.records.route_names import names_route
 from detector.records.routes import MAX_ROUTES
 from detector.records.shape import METHODS
-from detector.records.templates import names_route
 
 BLOOM_WORDS = 1024  # 65,536 bits, 8 kB: with a thousand ids one object in 66 is looked up in vain
 LEAST_SLOTS = 64

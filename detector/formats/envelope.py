@@ -38,7 +38,11 @@ UNWRAP = Kernel(
 )
 
 AUTO = "auto"
-NONE, LINES, ARRAY = "none", "lines", "array"
+NONE, LINES, ARRAY, RECORDS = "none", "lines", "array", "records"
+
+# Arrays of records inside a message's object, at whatever depth: CloudTrail, Azure, OTLP's log records and spans.
+RECORD_ARRAYS = ("Records", "records", "logRecords", "spans")
+_NESTED = 2  # as in envelope_kernel.py
 
 # Keys under which shippers put the line they read, the usual ones first, and who does so by default.
 KEYS = {
@@ -54,6 +58,11 @@ MAX_KEY_BYTES = 256
 SHOWN_RECORDS = 200  # of those in the samples, evenly spread, shown to the detection: as many as of a file
 
 _SPARE_ROWS = 64  # for the first arrays among messages that hold a record each; later ones make their own room
+
+
+def packed_names() -> npt.NDArray[np.uint8]:
+    """RECORD_ARRAYS as bytes, each with its length in front: how kernels want them."""
+    return np.frombuffer(b"".join(bytes([len(n)]) + n.encode() for n in RECORD_ARRAYS), np.uint8).copy()
 
 
 class Scanner(Protocol):
@@ -72,7 +81,7 @@ class Envelope:
     """How records lie in messages. Made by :meth:`named` or :func:`detect_envelope`.
 
     Attributes:
-        name: ``none``, ``lines``, ``array`` or the key that holds the record.
+        name: ``none``, ``lines``, ``array``, ``records`` or the key that holds the record.
         key: that key; empty for none. It counts at the top level of the message's object and nowhere else; a dot in it
             also means one object inside another. Keys are compared as written: one with escapes in it is another key.
         arrays: whether a message that is a JSON array of objects or strings is as many records.
@@ -86,22 +95,25 @@ class Envelope:
     _keys: npt.NDArray[np.uint8] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_keys", np.frombuffer(self.key.encode(), np.uint8).copy())
+        keys = packed_names() if self.name == RECORDS else np.frombuffer(self.key.encode(), np.uint8).copy()
+        object.__setattr__(self, "_keys", keys)
 
     @classmethod
     def named(cls, name: str) -> Envelope:
-        """The envelope of a name: ``none``, ``lines``, ``array``, or a key such as ``message`` or ``event.original``.
+        """The envelope of a name: ``none``, ``lines``, ``array``, ``records`` or a key such as ``message``.
 
         Raises:
             UsageError: no key could be called that.
         """
         if name == NONE:
             return cls(NONE, arrays=False, splits=False)
+        if name == RECORDS:
+            return cls(name)
         if name in (LINES, ARRAY):
             return cls(name, arrays=name == ARRAY)
         odd = any(c < " " or c in '"\\' for c in name)
         if not name or name == AUTO or odd or len(name.encode("utf-8", "replace")) > MAX_KEY_BYTES:
-            known = ", ".join((NONE, LINES, ARRAY, *KEYS))
+            known = ", ".join((NONE, LINES, ARRAY, RECORDS, *KEYS))
             shown = "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in name[:80])
             raise UsageError(f"no envelope is called '{shown}'; there are {known}, or give the key that holds the line")
         return cls(name, key=name)
@@ -111,7 +123,8 @@ class Envelope:
         """The envelope in words, to follow "records are"."""
         if self.key:
             return f"wrapped by {KEYS[self.key]} (`{self.key}`)" if self.key in KEYS else f"wrapped under `{self.key}`"
-        return {NONE: "not wrapped", LINES: "lines", ARRAY: "JSON objects or arrays of them"}[self.name]
+        about = {NONE: "not wrapped", LINES: "lines", ARRAY: "JSON objects or arrays of them"}
+        return about.get(self.name, f"in arrays inside ({', '.join(RECORD_ARRAYS)})")
 
     def open(self, chunk: Chunk) -> Chunk:
         """The records of a chunk of messages, in the same buffer, each with its message's position.
@@ -133,7 +146,7 @@ class Envelope:
         room = total + _SPARE_ROWS
         while result[0] < total:
             rows = np.empty((3, room), np.int64)
-            arrays, first = int(self.arrays), int(result[0])
+            arrays, first = _NESTED if self.name == RECORDS else int(self.arrays), int(result[0])
             n = UNWRAP(chunk.buffer, chunk.starts, chunk.lengths, self._keys, dot, arrays, first, *rows, result)
             parts.append(rows[:, :n])
             room *= 2
@@ -161,10 +174,10 @@ def detect_envelope(samples: list[bytes], given: Scanner | None = None) -> tuple
     best_rate = _rate(detection)
     if best_rate >= ENOUGH:
         return best, detection
-    for key in KEYS:
+    for key in (RECORDS, *KEYS):
         wrapped = Envelope.named(key)
         records, found = _records(samples, wrapped)
-        other = _detect(records, given) if found else Detection(None, {}, None)
+        other = _detect(records, given) if found or key == RECORDS else Detection(None, {}, None)
         if _rate(other) > best_rate:
             best, detection, best_rate = wrapped, other, _rate(other)
     return best, detection

@@ -19,6 +19,7 @@ FOREIGN, RECORD, AROUND = range(3)
 NEXT_MESSAGE, OPENED = range(2)
 
 NO_ROOM, NO_ARRAY = -2, -1
+NESTED = 2
 
 
 @inner
@@ -204,6 +205,67 @@ def elements(buffer: U1, p: int, end: int, keys: U1, dot: int, row: int, starts:
     return NO_ARRAY
 
 
+@called
+def is_record_array(buffer: U1, start: int, size: int, names: U1) -> bool:
+    """Whether a key is one of the names, which come one after another, each with its length in front."""
+    p = 0
+    while p < len(names):
+        length = np.int64(names[p])
+        if same(buffer, start, size, names, p + 1, p + 1 + length):
+            return True
+        p += 1 + length
+    return False
+
+
+@called
+def nested(buffer: U1, p: int, end: int, names: U1, row: int, starts: I8, lengths: I8) -> int:
+    """Puts the objects of the arrays under one of the names, at whatever depth, into the rows from ``row`` on.
+
+    How many, or NO_ARRAY, NO_ROOM. Only brackets and strings are looked at: what a record is the scanner sees. An
+    object without a record in its arrays is one empty record.
+    """
+    begin, row_before = p, row
+    depth, inside = 0, -1  # inside: depth of the array whose objects are records
+    key_start, key_size, record = np.int64(0), np.int64(-1), np.int64(-1)
+    seen = False
+    while p < end:
+        c = buffer[p]
+        named = key_size
+        if c == 34:
+            after = text_end(buffer, p + 1, end)
+            if after < 0:
+                return NO_ARRAY
+            key_start, key_size, p = p + 1, after - p - 2, after
+            continue
+        if c == 123 or c == 91:
+            depth += 1
+            key_size = -1
+            if c == 123 and record < 0 and depth == inside + 1:
+                record = p
+            if c == 91 and inside < 0 and named > 0 and is_record_array(buffer, key_start, named, names):
+                inside, seen = depth, True
+        elif c == 125 or c == 93:
+            if c == 125 and record >= 0 and depth == inside + 1:
+                if row >= len(starts):
+                    return NO_ROOM
+                starts[row], lengths[row], record = record, p + 1 - record, np.int64(-1)
+                row += 1
+            if c == 93 and depth == inside:
+                inside = -1
+            depth -= 1
+            if depth <= 0:
+                break
+        elif c != 58 and c > 32:
+            key_size = -1
+        p += 1
+    if depth != 0 or not seen or skip_blanks(buffer, p + 1, end) < end:
+        return NO_ARRAY
+    if row == row_before:
+        starts[row], lengths[row] = begin, 0
+        return 1
+    return row - row_before
+
+
 @inner
 def line_feed(buffer: U1, p: int, end: int) -> int:
     """The first line feed in [p, end), else ``end``."""
@@ -273,7 +335,7 @@ def open_messages(
         buffer, starts, lengths: the chunk.
         keys: the key that holds the record, empty for none.
         dot: place of its first dot, 0 for none.
-        arrays: 1 where an array is several records.
+        arrays: 1 where an array is several records; NESTED where those are that `keys` names, each with its length.
         record_starts, record_lengths: out, where each record lies.
         message: out, int64 (rows,), index of the message it comes from.
         result: out, int64 (2,): the message to go on with, len(starts) where all are done; messages or elements of
@@ -289,6 +351,8 @@ def open_messages(
         end = trimmed(buffer, start, start + lengths[i])
         count = np.int64(NO_ARRAY)
         p = skip_blanks(buffer, start, end)
+        if arrays == NESTED and p < end and buffer[p] == 123:
+            count = nested(buffer, p, end, keys, row, record_starts, record_lengths)
         if arrays == 1 and p < end and buffer[p] == 91:
             count = elements(buffer, p, end, keys, dot, row, record_starts, record_lengths, result)
         if count == NO_ARRAY:

@@ -22,6 +22,10 @@ FIELDS = (
     "request_id",
     "subject",  # whose record was read
     "purpose",
+    "consent",  # id of the consent the data was handed out under
+    "certificate",  # subject of the client's TLS certificate (mTLS)
+    "ja4",  # fingerprint of the TLS handshake
+    "verified",  # what the edge proved a bot to be: Web Bot Auth's signature agent, a category of verified bots
 )
 FIELD = {name: code for code, name in enumerate(FIELDS)}
 
@@ -37,8 +41,11 @@ REASONS = (
     "address",  # empty
     "binary",  # a NUL byte
     "json",  # not a JSON object, or deeper than 32
+    "comment",  # begins with "#": what W3C logs say about themselves
 )
 REASON = {name: code for code, name in enumerate(REASONS)}
+
+ZONELESS = 2  # bit of ``torn``
 
 MAX_LINE_BYTES = 65_536  # nginx takes request lines of 8 kB and headers of 32 kB; twice that is no log line
 
@@ -49,7 +56,8 @@ class Fields:
 
     Attributes:
         reason: uint8 (n,), index into REASONS; 0 = parsed.
-        torn: uint8 (n,), 1 = accepted although the line ends inside its last quoted field.
+        torn: uint8 (n,), 1 = accepted although the line ends inside its last quoted field. A scanner's kernel also sets
+            ZONELESS where the moment has no zone; it is gone before anybody else sees it.
         time_us: int64 (n,), microseconds since 1970 UTC.
         status: uint16 (n,), 0 where the log has none.
         bytes_out: int64 (n,), 0 where the log says "-".

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.formats.json_text_kernel import scalar, string
-from detector.formats.moment_kernel import CLF_BYTES, clf, epoch, iso
+from detector.formats.moment_kernel import any_moment
 from detector.formats.value_kernel import (
     ADDRESS,
     BYTES,
@@ -18,27 +18,30 @@ from detector.formats.value_kernel import (
     TIME,
     TOO_LONG,
     TORN,
+    ZONELESS,
     Spans,
     number,
     put,
     request_line,
+    url,
     whole_line_reason,
 )
-from detector.formats.word_kernel import I8, U1, inner
+from detector.formats.word_kernel import I8, U1, called, inner
 
 # what a key's value is, as in jsonlines.py (a test holds them equal)
-NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY = range(7)
+NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY, URL_KEY, PAIRS = range(9)
 # columns of a node: children, own key, what its value is, which field, its place among the keys of that field
 FIRST, COUNT, OFFSET, LENGTH, KIND, CODE, RANK, BIT = range(8)
 DEPTH = 32
-ADDRESS_FIELD, TARGET_FIELD = 0, 6  # columns of fields.FIELDS
+ADDRESS_FIELD, TARGET_FIELD, HOST_FIELD = 0, 6, 10  # columns of fields.FIELDS
 # cells of scratch: a rank for each field and number, then the numbers, then the node of each depth
-RANKS, TIME_CELL, STATUS_CELL, BYTES_CELL, ROWS_CELL, SEEN_CELL, NODES = 0, 20, 21, 22, 23, 24, 25
-TIME_RANK, STATUS_RANK, BYTES_RANK, ROWS_RANK = 16, 17, 18, 19
+RANKS, TIME_CELL, STATUS_CELL, BYTES_CELL, ROWS_CELL, SEEN_CELL, NODES = 0, 28, 29, 30, 31, 32, 33
+ZONE_CELL = NODES + DEPTH + 1
+TIME_RANK, STATUS_RANK, BYTES_RANK, ROWS_RANK = 24, 25, 26, 27
 NO_RANK = 1_000
-AUTO, CLF_UNIT, ISO_UNIT = -1, -2, -3  # units of a moment; 0, 3, 6, 9 are powers of ten of an epoch
 
 KEY, VALUE, AFTER = range(3)
+KEY_WORD, NAME_WORD, VALUE_WORD = (int.from_bytes(word, "little") for word in (b"key", b"name", b"value"))
 
 
 @inner
@@ -58,31 +61,14 @@ def child(buffer: U1, start: int, end: int, nodes: I8, keys: U1, node: int) -> i
     return -1
 
 
-@inner
-def any_moment(buffer: U1, start: int, end: int, unit: int) -> int:
-    """Microseconds since 1970 of a value, -1 where it is no moment. AUTO tells by the look, an epoch by its size.
-
-    Between 1970 and 2100 an epoch has at most 10 digits in seconds, 13 in ms, 16 in us, 19 in ns.
-    """
-    if unit == AUTO:
-        p = start
-        while p < end and 48 <= buffer[p] <= 57:
-            p += 1
-        if p < end and buffer[p] == 45:
-            unit = ISO_UNIT
-        elif p < end and buffer[p] == 47:
-            unit = CLF_UNIT
-        else:
-            unit = 0 if p - start <= 10 else (3 if p - start <= 13 else (6 if p - start <= 16 else 9))
-    if unit == ISO_UNIT:
-        e, value = iso(buffer, start, end)
-        return value if e == end else -1
-    if unit == CLF_UNIT:
-        if end - start == CLF_BYTES + 2 and buffer[start] == 91:
-            start, end = start + 1, end - 1
-        e, value = clf(buffer, start, end)
-        return value if e == end else -1
-    return epoch(buffer, start, end, unit)
+@called
+def keep_url(buffer: U1, start: int, end: int, code: int, row: int, cells: I8, span: Spans) -> None:
+    """Stores a target that may be a whole URL; its host counts where no key names one."""
+    host, size = span[row, HOST_FIELD, 0], span[row, HOST_FIELD, 1]
+    put(buffer, span, row, code, start, end)
+    url(buffer, span, row, code)
+    if cells[HOST_FIELD] < NO_RANK:
+        span[row, HOST_FIELD, 0], span[row, HOST_FIELD, 1] = host, size
 
 
 @inner
@@ -95,7 +81,7 @@ def keep(buffer: U1, start: int, end: int, nodes: I8, node: int, row: int, cells
         return JSON
     cells[SEEN_CELL] |= np.int64(1) << nodes[node, BIT]
     kind = nodes[node, KIND]
-    cell = nodes[node, CODE] if kind == TEXT or kind == REQUEST_KEY else np.int64(TIME_RANK - MOMENT) + kind
+    cell = nodes[node, CODE] if kind == TEXT or kind >= REQUEST_KEY else np.int64(TIME_RANK - MOMENT) + kind
     if end <= start or cells[cell] < nodes[node, RANK]:
         return OK
     if end - start == 1 and buffer[start] == 45:
@@ -106,8 +92,10 @@ def keep(buffer: U1, start: int, end: int, nodes: I8, node: int, row: int, cells
         put(buffer, span, row, nodes[node, CODE], start, end)
     elif kind == REQUEST_KEY:
         request_line(buffer, start, end, span, row, nodes[node, CODE])
+    elif kind == URL_KEY:
+        keep_url(buffer, start, end, nodes[node, CODE], row, cells, span)
     elif kind == MOMENT:
-        cells[TIME_CELL] = any_moment(buffer, start, end, nodes[node, CODE])
+        cells[TIME_CELL], cells[ZONE_CELL] = any_moment(buffer, start, end, nodes[node, CODE])
         return OK if cells[TIME_CELL] >= 0 else TIME
     elif kind == STATUS_KEY:
         cells[STATUS_CELL] = number(buffer, start, end, np.int64(3))
@@ -143,17 +131,35 @@ def value_at(buffer: U1, p: int, end: int, nodes: I8, node: int, row: int, cells
         e = start if 97 <= buffer[p] <= 122 else after
     if after < 0:
         return p, (TORN if after == -2 else JSON)
-    if node < 0 or nodes[node, KIND] == NONE:
+    if node < 0 or nodes[node, KIND] == NONE or nodes[node, KIND] == PAIRS:
         return after, OK
     return after, keep(buffer, start, e, nodes, node, row, cells, span)
 
 
 @inner
+def equals(buffer: U1, start: int, end: int, word: int, size: int) -> bool:
+    """Whether a text of at most five bytes is the word, its bytes in little-endian order."""
+    if end - start != size:
+        return False
+    for i in range(size):
+        if np.int64(buffer[start + i]) != (word >> (8 * i)) & 255:
+            return False
+    return True
+
+
+@inner
 def tokens(buffer: U1, p: int, end: int, nodes: I8, keys: U1, row: int, cells: I8, span: Spans) -> int:
-    """Reads one line: OK or a reason. ``cells[NODES + depth]`` is the node an open object or array belongs to."""
+    """Reads one line: OK or a reason. ``cells[NODES + depth]`` is the node an open object or array belongs to.
+
+    Inside an array of pairs (``[{"key": "a", "value": {"stringValue": "b"}}, …]``) the text under ``key`` or ``name``
+    says which child of the array's node the value of its object belongs to, at whatever depth it lies.
+    """
     arrays = np.int64(0)  # bit d: what is open at depth d is an array
     depth = 0
     node = np.int64(0)
+    pairs = 0  # depth of the array of pairs that is open, 0 = none
+    named = np.int64(-1)  # the node of the pair at hand
+    naming = False
     state, fresh = VALUE, False
     while True:
         p = skip_blanks(buffer, p, end)
@@ -164,12 +170,14 @@ def tokens(buffer: U1, p: int, end: int, nodes: I8, keys: U1, row: int, cells: I
         if (c == 125 or c == 93) and (state == AFTER or fresh) and depth > 0:  # } ]
             if (c == 93) != (in_array == 1):
                 return JSON
+            if depth == pairs:
+                pairs = 0
             depth -= 1
             p, state, fresh = p + 1, AFTER, False
         elif state == AFTER:
             if c != 44 or depth == 0:
                 return JSON
-            node = -1  # of an array the first element counts
+            node = cells[NODES + depth] if depth == pairs else np.int64(-1)  # of an array the first element counts
             p, state = p + 1, (VALUE if in_array == 1 else KEY)
         elif state == KEY:
             if c != 34:
@@ -177,7 +185,15 @@ def tokens(buffer: U1, p: int, end: int, nodes: I8, keys: U1, row: int, cells: I
             e, after = string(buffer, p + 1, end)
             if after < 0:
                 return TORN if after == -2 else JSON
-            node = child(buffer, p + 1, e, nodes, keys, cells[NODES + depth])
+            if pairs == 0:
+                node = child(buffer, p + 1, e, nodes, keys, cells[NODES + depth])
+            elif depth > pairs + 1:
+                node = cells[NODES + depth]
+            else:
+                naming = equals(buffer, p + 1, e, KEY_WORD, np.int64(3)) or equals(
+                    buffer, p + 1, e, NAME_WORD, np.int64(4)
+                )
+                node = named if equals(buffer, p + 1, e, VALUE_WORD, np.int64(5)) else np.int64(-1)
             p = skip_blanks(buffer, after, end)
             if p >= end:
                 return TORN
@@ -190,14 +206,23 @@ def tokens(buffer: U1, p: int, end: int, nodes: I8, keys: U1, row: int, cells: I
                 return JSON
             bit = np.int64(1) << depth
             arrays = arrays | bit if c == 91 else arrays & ~bit
+            if pairs == 0 and c == 91 and node >= 0 and nodes[node, KIND] == PAIRS:
+                pairs = depth
+            if depth == pairs + 1:
+                named, naming = np.int64(-1), False
             cells[NODES + depth] = node
             p, state, fresh = p + 1, (VALUE if c == 91 else KEY), True
         else:
             if depth == 0:
                 return JSON
+            start = p + 1
             p, failure = value_at(buffer, p, end, nodes, node, row, cells, span)
             if failure != OK:
                 return failure
+            if naming and depth == pairs + 1:
+                # unescaped in place, the text ends at or before its quote; a name with escapes in it names nothing
+                named = child(buffer, start, p - 1, nodes, keys, cells[NODES + pairs]) if c == 34 else np.int64(-1)
+            naming = False
             state, fresh = AFTER, False
 
 
@@ -221,7 +246,7 @@ def scan(
     Args:
         buffer, starts, lengths: the chunk.
         nodes, keys: the map of ``jsonlines.compile_map``; node 0 is the line's object.
-        cells: int64 (64,), scratch.
+        cells: int64 (jsonlines.CELLS,), scratch.
         reason, torn, time_us, status, bytes_out, rows, span: out, the columns of ``Fields.empty``.
 
     Returns:
@@ -241,6 +266,7 @@ def scan(
             for k in range(TIME_CELL):
                 cells[k] = NO_RANK
             cells[TIME_CELL], cells[STATUS_CELL], cells[BYTES_CELL], cells[ROWS_CELL], cells[SEEN_CELL] = -1, 0, 0, 1, 0
+            cells[ZONE_CELL] = 0
             outcome = tokens(buffer, start, end, nodes, keys, i, cells, span)
             if outcome == OK and (cells[TIME_RANK] >= NO_RANK - 1 or cells[TARGET_FIELD] == NO_RANK):
                 outcome = LAYOUT
@@ -249,6 +275,7 @@ def scan(
         reason[i] = outcome
         if outcome == OK:
             taken += 1
+            torn[i] = cells[ZONE_CELL] * ZONELESS
             time_us[i], status[i] = cells[TIME_CELL], cells[STATUS_CELL]
             bytes_out[i], rows[i] = cells[BYTES_CELL], cells[ROWS_CELL]
         else:

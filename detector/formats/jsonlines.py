@@ -12,15 +12,18 @@ import numpy.typing as npt
 from detector.compiled import Array, Kernel
 from detector.errors import UsageError
 from detector.formats.fields import FIELD, FIELDS, Fields
+from detector.formats.zone import Zone
 
 if TYPE_CHECKING:
     from detector.sources.chunk import Chunk
 
 # what a key's value is, shared with json_kernel.py
-NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY = range(7)
+NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY, URL_KEY, PAIRS = range(9)
 
 UNITS = {"auto": -1, "clf": -2, "iso": -3, "s": 0, "ms": 3, "us": 6, "ns": 9}
 MAX_KEYS = 62  # one bit each of an int64 tells a key that comes twice
+URL_RANK = 20  # behind every key that holds a target alone
+CELLS = 72  # scratch of the kernel: ranks and numbers (33), a node for each depth, and the zone
 MAX_KEY_DEPTH = 4  # deepest key any preset needs (Kong's request.headers.user-agent has 3)
 
 _SCAN = Kernel(
@@ -68,16 +71,22 @@ class JsonFormat:
     Attributes:
         name: the preset's name, or ``custom``.
         keys: every key of the map.
+        needs_address: whether a line without any of its addresses is rejected, where the map names one.
+        pairs: keys of arrays of pairs, ``[{"key": "a", "value": …}]``, which are read as objects, ``{"a": …}``.
+        zone: of moments that say none; None = UTC.
     """
 
     name: str
     keys: tuple[Key, ...]
     about: str = ""
+    pairs: tuple[tuple[str, ...], ...] = ()
+    needs_address: bool = True
+    zone: Zone | None = None
     _nodes: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _text: npt.NDArray[np.uint8] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        nodes, text = _compile(self.keys)
+        nodes, text = _compile(self.keys, self.pairs, self.needs_address)
         object.__setattr__(self, "_nodes", nodes)
         object.__setattr__(self, "_text", text)
 
@@ -96,7 +105,7 @@ class JsonFormat:
             lengths,
             self._nodes,
             self._text,
-            np.zeros(64, np.int64),
+            np.zeros(CELLS, np.int64),
             out.reason,
             out.torn,
             out.time_us,
@@ -105,6 +114,9 @@ class JsonFormat:
             out.rows,
             out.span,
         )
+        if self.zone is not None:
+            self.zone.settle(out)
+        out.torn &= 1
         return out
 
     @property
@@ -116,8 +128,9 @@ class JsonFormat:
 def compile_map(document: dict[str, Any], where: str) -> tuple[Key, ...]:
     """The keys of a map as YAML gives it.
 
-    ``fields:`` names for each field of FIELDS, and for ``status``, ``bytes``, ``rows``, ``request``, the keys that hold
-    it, best first; ``time:`` the keys of the moment with their units. A dot goes into an object, ``\\.`` is a dot.
+    ``fields:`` names for each field of FIELDS, and for ``status``, ``bytes``, ``rows``, ``request`` (a whole request
+    line) and ``url`` (a target with or without its host), the keys that hold it, best first; ``time:`` the keys of the
+    moment with their units. A dot goes into an object, ``\\.`` is a dot.
 
     Raises:
         UsageError: a field, unit or key that cannot be; the message names it and what is allowed.
@@ -133,8 +146,10 @@ def compile_map(document: dict[str, Any], where: str) -> tuple[Key, ...]:
                 keys.append(Key(_split(path, where), numbers[name], 0, rank))
             elif name == "request":
                 keys.append(Key(_split(path, where), REQUEST_KEY, FIELD["target"], rank))
+            elif name == "url":
+                keys.append(Key(_split(path, where), URL_KEY, FIELD["target"], rank + URL_RANK))
             else:
-                allowed = ", ".join((*FIELDS, *numbers, "request"))
+                allowed = ", ".join((*FIELDS, *numbers, "request", "url"))
                 raise UsageError(f"{where}: there is no field '{name}'; there are {allowed}")
     for rank, (path, unit) in enumerate(document.get("time", {}).items()):
         if unit not in UNITS:
@@ -145,6 +160,11 @@ def compile_map(document: dict[str, Any], where: str) -> tuple[Key, ...]:
     if len(keys) > MAX_KEYS:
         raise UsageError(f"{where}: {len(keys)} keys; at most {MAX_KEYS} are allowed")
     return tuple(keys)
+
+
+def pair_paths(document: dict[str, Any], where: str) -> tuple[tuple[str, ...], ...]:
+    """The arrays of pairs that a map names under ``pairs:``; in ``fields:`` their keys stand as those of objects."""
+    return tuple(_split(path, where) for path in document.get("pairs", []))
 
 
 def _split(path: str, where: str) -> tuple[str, ...]:
@@ -163,20 +183,26 @@ class _Node:
     bit: int = 0
 
 
-def _compile(keys: tuple[Key, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def _compile(
+    keys: tuple[Key, ...], pairs: tuple[tuple[str, ...], ...], needs_address: bool
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """The map as the scanner walks it.
 
     Returns:
         nodes: int64 (n, 8): first child, children, offset and length of its key, kind, code, rank, bit. Node 0 is the
-            line's object; its code is 1 where the map names an address.
+            line's object; its code is 1 where the map names an address and each line must have one.
         text: uint8 (size,), the bytes of all keys.
     """
-    tree: dict[tuple[str, ...], _Node] = {(): _Node(code=int(any(k.kind == TEXT and k.code == 0 for k in keys)))}
+    tree: dict[tuple[str, ...], _Node] = {
+        (): _Node(code=int(needs_address and any(k.kind == TEXT and k.code == 0 for k in keys)))
+    }
     for bit, key in enumerate(keys):
         for depth in range(1, len(key.path) + 1):
             tree.setdefault(key.path[:depth], _Node(key.path[depth - 1].encode()))
         node = tree[key.path]
         node.kind, node.code, node.rank, node.bit = key.kind, key.code, key.rank, bit
+    for path in pairs:
+        tree[path].kind = PAIRS
     order = sorted(tree, key=lambda path: (len(path), path[:-1], path))  # children of one node stand together
     rows: list[list[int]] = []
     text = bytearray()

@@ -150,7 +150,7 @@ def _assemble(text: str, items: list[_Item]) -> Layout:
         pieces.append(Piece(name, _mode(slot, before, follow), follow, start, keep))
     prefix = _literal(text[: merged[0][0]]) if merged else b""
     layout = Layout(text, prefix, tuple(pieces))
-    _require(layout)
+    require(layout)
     return layout
 
 
@@ -181,12 +181,15 @@ def _mode(slot: Slot, before: str, follow: bytes) -> Slot:
     return slot
 
 
-def _require(layout: Layout) -> None:
+def require(layout: Layout) -> None:
+    """Raises ``FormatError`` where lines of the layout would say neither when nor what was asked."""
     kinds = {p.slot.kind for p in layout.pieces}
+    if kinds & {v.DAY, v.CLOCK} == {v.CLOCK} and kinds & set(v.TIMES) == {v.CLOCK}:
+        raise FormatError("a time of the day needs its day beside it: add `date`", layout.text, 0)
     targets = any(p.slot.kind == v.SPAN and p.slot.code == FIELD["target"] for p in layout.pieces)
     if not kinds & set(v.TIMES):
         raise FormatError("no moment in it: add $time_local, $time_iso8601 or $msec (Apache: %t)", layout.text, 0)
-    if v.REQUEST not in kinds and not targets:
+    if not kinds & {v.REQUEST, v.REQUEST_URL} and not targets:
         raise FormatError("no request in it: add $request or $request_uri (Apache: %r or %U%q)", layout.text, 0)
 
 
@@ -196,34 +199,42 @@ def compile_layouts(layouts: list[Layout]) -> tuple[npt.NDArray[np.int64], npt.N
     Returns:
         table: int64 (operations, 10): kind, mode, code, offset and length of the literal that follows, keep, the two
             bytes that stop a search (eight times over), the literal's first eight bytes as a word and the mask of those
-            it has. HEAD has as its code the row of the next HEAD (or -1), as its literal the text before all fields.
+            it has. HEAD has as its code the row of the next HEAD (or -1), as its literal the text before all fields,
+            as keep what is encoded (`_marks`).
         literals: uint8 (size,), the bytes of all literals.
     """
     rows: list[list[int]] = []
     literals = bytearray()
 
-    def emit(kind: int, mode: int, code: int, literal: bytes, keep: bool) -> None:
+    def emit(kind: int, mode: int, code: int, literal: bytes, keep: int) -> None:
         stop = literal[0] if literal else 0
         other = {v.QUOTED: ord("\\"), v.WORD: ord(" ")}.get(mode, stop)
         word = int.from_bytes(literal[:8].ljust(8, b"\0"), "little")
         mask = (1 << 8 * min(8, len(literal))) - 1
         numbers = (stop * 0x0101010101010101, other * 0x0101010101010101, word, mask)
-        rows.append([kind, mode, code, len(literals), len(literal), int(keep), *(_signed(n) for n in numbers)])
+        rows.append([kind, mode, code, len(literals), len(literal), keep, *(_signed(n) for n in numbers)])
         literals.extend(literal)
 
     for index, layout in enumerate(layouts):
         following = len(rows) + len(layout.pieces) + 2 if index + 1 < len(layouts) else -1
-        emit(v.HEAD, v.WORD, following, layout.prefix, keep=False)
-        stored = stored_time(layout)
+        emit(v.HEAD, v.WORD, following, layout.prefix, _signed(_marks(layout)))
+        stored = stored_times(layout)
         for piece in layout.pieces:
-            kind, code, mode = piece.slot
-            if kind in (v.TIME_CLF, v.TIME_ISO) and piece is not stored:
-                code = v.SKIP
-            if kind == v.TIME_EPOCH and piece is not stored:
-                kind, code = v.SPAN, v.SKIP
-            emit(kind, mode, code, piece.follow, piece.keep)
-        emit(v.END, v.WORD, 0, b"", keep=False)
+            kind, code, mode = piece.slot[:3]
+            if kind in v.TIMES and piece not in stored:
+                kind, code = (kind if kind in v.MOMENTS else v.SPAN), v.SKIP
+            emit(kind, mode, code, piece.follow, int(piece.keep))
+        emit(v.END, v.WORD, 0, b"", 0)
     return np.array(rows, np.int64), np.frombuffer(bytes(literals) or b"\0", np.uint8).copy()
+
+
+def _marks(layout: Layout) -> int:
+    """What of a layout is encoded: a bit a field whose ``+`` is a blank; from bit 16 on two a field, how often."""
+    marks = 0
+    for piece in layout.pieces:
+        if piece.slot.kind == v.SPAN and piece.slot.code >= 0:
+            marks |= int(piece.slot.plus) << piece.slot.code | piece.slot.rounds << (16 + 2 * piece.slot.code)
+    return marks
 
 
 def _signed(word: int) -> int:
@@ -231,6 +242,10 @@ def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
 
-def stored_time(layout: Layout) -> Piece:
-    """The most precise moment a layout has: epoch with fractions, else ISO 8601, else the common log format's."""
-    return max((p for p in layout.pieces if p.slot.kind in v.TIMES), key=lambda p: p.slot.kind)
+def stored_times(layout: Layout) -> list[Piece]:
+    """The pieces a line's time is read from: one, the most precise, or a day and a time of the day."""
+    times = [piece for piece in layout.pieces if piece.slot.kind in v.TIMES]
+    best = min(times, key=lambda piece: v.TIMES.index(piece.slot.kind))
+    if best.slot.kind in (v.DAY, v.CLOCK):
+        return [piece for piece in times if piece.slot.kind in (v.DAY, v.CLOCK)]
+    return [best]

@@ -9,6 +9,9 @@ from detector.formats.word_kernel import U1, called
 LAST_US = 4_102_444_800_000_000  # 2100-01-01: a later stamp in a log is a fault of the clock, not a moment
 TWO, FOUR = np.int64(2), np.int64(4)  # typed, so that numba compiles one version for all
 CLF_BYTES = 26  # dd/Mon/yyyy:HH:MM:SS ±zzzz
+US_BYTES = 25  # mm/dd/yyyy:HH:MM:SS ±zzzz
+AUTO, CLF_UNIT, ISO_UNIT = -1, -2, -3  # units of a moment; 0, 3, 6, 9 are powers of ten of an epoch
+DAY_US = 86_400_000_000
 
 
 @called
@@ -123,14 +126,8 @@ def iso(buffer: U1, start: int, end: int) -> tuple[int, int]:
     value = moment(digits(buffer, start, FOUR), month, day, second)
     if second < 0 or value < 0:
         return -1, 0
-    p = start + 19
-    if p + 1 < end and (buffer[p] == 46 or buffer[p] == 44) and 48 <= buffer[p + 1] <= 57:
-        p += 1
-        unit = 100_000
-        while p < end and 48 <= buffer[p] <= 57:
-            value += (np.int64(buffer[p]) - 48) * unit
-            unit //= 10
-            p += 1
+    p, part = fraction(buffer, start + 19, end)
+    value += part
     if p < end and buffer[p] == 90:
         p += 1
     elif p < end and (buffer[p] == 43 or buffer[p] == 45):
@@ -145,6 +142,112 @@ def iso(buffer: U1, start: int, end: int) -> tuple[int, int]:
     if value < 0 or value >= LAST_US:
         return -1, 0
     return p, value
+
+
+@called
+def us(buffer: U1, start: int, end: int) -> tuple[int, int]:
+    """``06/10/2021:11:19:31 -0000`` at ``start``, month first, as cPanel writes it. Returns as :func:`clf`."""
+    if end - start < US_BYTES:
+        return -1, 0
+    if buffer[start + 2] != 47 or buffer[start + 5] != 47 or buffer[start + 10] != 58 or buffer[start + 19] != 32:
+        return -1, 0
+    second = clock_second(buffer, start + 11)
+    east = zone_second(buffer, start + 20, np.int64(0))
+    year, month = digits(buffer, start + 6, FOUR), digits(buffer, start, TWO)
+    day = moment(year, month, digits(buffer, start + 3, TWO), second)
+    if second < 0 or east == 1_000_000 or day < 0:
+        return -1, 0
+    value = day - east * 1_000_000
+    if value < 0 or value >= LAST_US:
+        return -1, 0
+    return start + US_BYTES, value
+
+
+@called
+def fraction(buffer: U1, p: int, end: int) -> tuple[int, int]:
+    """``.123`` at ``p``, or nothing: (where it ends, microseconds)."""
+    value = np.int64(0)
+    if p + 1 < end and (buffer[p] == 46 or buffer[p] == 44) and 48 <= buffer[p + 1] <= 57:
+        p += 1
+        unit = np.int64(100_000)
+        while p < end and 48 <= buffer[p] <= 57:
+            value += (np.int64(buffer[p]) - 48) * unit
+            unit //= 10
+            p += 1
+    return p, value
+
+
+@called
+def local(buffer: U1, start: int, end: int) -> tuple[int, int]:
+    """``04/Apr/2024:14:30:18.885`` at ``start``, without a zone, as HAProxy writes it. Returns as :func:`clf`."""
+    if end - start < 20 or buffer[start + 2] != 47 or buffer[start + 6] != 47 or buffer[start + 11] != 58:
+        return -1, 0
+    second = clock_second(buffer, start + 12)
+    day_of_month = digits(buffer, start, TWO)
+    day = moment(digits(buffer, start + 7, FOUR), month_of(buffer, start + 3), day_of_month, second)
+    if second < 0 or day < 0:
+        return -1, 0
+    p, part = fraction(buffer, start + 20, end)
+    return (p, day + part) if day + part < LAST_US else (-1, 0)
+
+
+@called
+def calendar_day(buffer: U1, start: int, end: int) -> int:
+    """Microseconds since 1970 of the day ``2024-03-12``, or -1."""
+    if end - start != 10 or buffer[start + 4] != 45 or buffer[start + 7] != 45:
+        return -1
+    month, day = digits(buffer, start + 5, TWO), digits(buffer, start + 8, TWO)
+    value = moment(digits(buffer, start, FOUR), month, day, np.int64(0))
+    return value if value < LAST_US else -1
+
+
+@called
+def clock_time(buffer: U1, start: int, end: int) -> int:
+    """Microseconds of the day of ``15:22:28`` or ``15:22:28.123``, or -1."""
+    if end - start < 8:
+        return -1
+    second = clock_second(buffer, start)
+    p, part = fraction(buffer, start + 8, end)
+    return second * 1_000_000 + part if second >= 0 and p == end else -1
+
+
+@called
+def has_zone(buffer: U1, start: int, end: int) -> int:
+    """1 where the ISO 8601 moment in [start, end) says its zone: ``Z``, ``±HH:MM`` or ``±HHMM``."""
+    if buffer[end - 1] == 90:
+        return 1
+    for back in range(5, 7):
+        if end - start >= 19 + back and (buffer[end - back] == 43 or buffer[end - back] == 45):
+            return 1
+    return 0
+
+
+@called
+def any_moment(buffer: U1, start: int, end: int, unit: int) -> tuple[int, int]:
+    """Microseconds since 1970 of a value, -1 where it is no moment; and 1 where it says no zone.
+
+    AUTO tells by the look, an epoch by its size: between 1970 and 2100 it has at most 10 digits in seconds, 13 in ms,
+    16 in us, 19 in ns.
+    """
+    if unit == AUTO:
+        p = start
+        while p < end and 48 <= buffer[p] <= 57:
+            p += 1
+        if (p < end and buffer[p] == 47) or (p == start and buffer[p] == 91):
+            unit = CLF_UNIT
+        elif p < end and buffer[p] == 45:
+            unit = ISO_UNIT
+        else:
+            unit = 0 if p - start <= 10 else (3 if p - start <= 13 else (6 if p - start <= 16 else 9))
+    if unit == ISO_UNIT:
+        e, value = iso(buffer, start, end)
+        return (value, 1 - has_zone(buffer, start, end)) if e == end else (-1, 0)
+    if unit == CLF_UNIT:
+        if end - start == CLF_BYTES + 2 and buffer[start] == 91:
+            start, end = start + 1, end - 1
+        e, value = clf(buffer, start, end)
+        return (value, 0) if e == end else (-1, 0)
+    return epoch(buffer, start, end, unit), 0
 
 
 @called

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from detector.errors import UsageError
-from detector.formats.jsonlines import JsonFormat, compile_map
-from detector.formats.layout import parse_layout
+from detector.formats.jsonlines import JsonFormat, compile_map, pair_paths
+from detector.formats.layout import Layout, parse_layout
+from detector.formats.prefix import PREFIXES, Prefixed
+from detector.formats.table import is_header, parse_header
 from detector.formats.text import TextFormat
+from detector.formats.zone import Zone
 
-Format = TextFormat | JsonFormat
+Plain = TextFormat | JsonFormat
+Format = Plain | Prefixed
 
 
 @cache
@@ -43,27 +48,60 @@ def aliases() -> dict[str, str]:
 
 
 @cache
-def preset(name: str) -> Format:
+def preset(name: str) -> Plain:
     """The preset of exactly that name."""
     document = _read(name)
     about = str(document.get("about", ""))
+    where = f"configs/formats/{name}.yaml"
     if document["kind"] == "json":
-        return JsonFormat(name, compile_map(document, f"configs/formats/{name}.yaml"), about)
-    return TextFormat(name, tuple(parse_layout(text) for text in document["layouts"]), about)
+        keys, pairs = compile_map(document, where), pair_paths(document, where)
+        return JsonFormat(name, keys, about, pairs, bool(document.get("needs_address", True)))
+    return TextFormat(name, tuple(map(_layout, document["layouts"])), about)
+
+
+def _layout(text: str) -> Layout:
+    return parse_header(text) if is_header(text) else parse_layout(text)
 
 
 def load(name: str) -> Format:
     """The format called ``name`` (a preset, or an alias of one), or compiled from a log format string.
 
     Args:
-        name: preset or alias in any case; or a string with ``$`` (nginx ``log_format``) or ``%`` (``LogFormat``).
+        name: preset or alias in any case; or a string with ``$`` (nginx ``log_format``) or ``%`` (``LogFormat``), or
+            the header of a table: ``#Fields: …`` (W3C) or ``csv:…``. In front of a name or string may stand what its
+            lines stand behind, ``syslog+`` or ``cri+``; behind it ``@`` and the zone of moments that name none:
+            ``syslog+haproxy@Europe/Berlin``.
 
     Raises:
         FormatError: the string cannot be compiled; the message shows where.
-        UsageError: no preset of that name; the message lists them.
+        UsageError: no preset, prefix or zone of that name; the message lists them.
     """
+    prefix, plus, rest = name.partition("+")
+    if plus and prefix.strip().lower() in PREFIXES:
+        inner = load(rest)
+        if not isinstance(inner, Prefixed):
+            return Prefixed(prefix.strip().lower(), inner)
+    bare, at, zone = name.rpartition("@")
+    if at and "/" in zone and not any(c in zone for c in ' "$%'):
+        inner = load(bare)
+        if not isinstance(inner, Prefixed):
+            return replace(inner, name=f"{inner.name}@{zone}", zone=Zone(zone))
+    if is_header(name):
+        return table(name)
     if "$" in name or "%" in name:
         return TextFormat("custom", (parse_layout(name),))
+    return _named(name)
+
+
+def table(*headers: str) -> TextFormat:
+    """The format of a table by its headers, of which each line fits one.
+
+    It is called by its first header, so that :func:`load` finds it again.
+    """
+    return TextFormat(headers[0], tuple(map(parse_header, headers)), "a table by its header")
+
+
+def _named(name: str) -> Plain:
     wanted = name.strip().lower().replace("-", "_").replace(" ", "_")
     if wanted in names():
         return preset(wanted)

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+
+import numpy as np
 
 from detector.formats import variables as v
 from detector.formats.fields import FIELDS, MAX_LINE_BYTES
-from detector.formats.layout import Layout, Piece, stored_time
+from detector.formats.jsonlines import UNITS
+from detector.formats.layout import Layout, Piece, stored_times
+from detector.formats.reference_time import MOMENTS, any_moment, calendar_day, clock_time, epoch, has_zone
 from detector.formats.text import TextFormat
+from detector.formats.zone import Zone
 
-MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
-CLF = re.compile(rb"(\d\d)/(...)/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)", re.DOTALL)
-ISO = re.compile(rb"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)")
-FRACTION = re.compile(rb"[.,](\d+)")
-ZONE = re.compile(rb"([+-])(\d\d)(:?)(\d\d)")
-EPOCH = re.compile(rb"(?=[.]?\d)(\d*)([.]\d*)?([eE][+-]?\d{1,2})?")
 REQUEST = re.compile(rb"([A-Z_-]{1,20}) (?:(.*) HTTP/\d(?:\.\d)?|(/.*))", re.DOTALL)
-LAST_US = 4_102_444_800_000_000  # 2100-01-01
+URL = re.compile(rb"[A-Za-z]{1,8}://([^/?#]+)([/?#].*)", re.DOTALL)
+BLANKS = b" \t\n\v\f\r"
 RETRY_BYTES = 4  # see Reading.settle
 
 
@@ -40,6 +39,7 @@ class Parsed:
     bytes_out: int = 0
     rows: int = 1
     values: dict[str, bytes] = field(default_factory=dict)
+    zoneless: bool = field(default=False, compare=False)
 
     def put(self, name: str, value: bytes) -> None:
         """Stores a field; nothing and ``-`` are absent."""
@@ -63,7 +63,14 @@ def whole_line(line: bytes) -> str | None:
         return "too_long"
     if b"\0" in line:
         return "binary"
-    return "empty" if not line.strip(b" \t\n\v\f\r") else None
+    return "empty" if not line.strip(BLANKS) else None
+
+
+def in_zone(parsed: Parsed, zone: Zone | None) -> Parsed:
+    """Moves a moment that says no zone."""
+    if zone is not None and parsed.zoneless and parsed.reason == "ok":
+        parsed.time_us = max(0, int(zone.utc(np.array([parsed.time_us], np.int64))[0]))
+    return parsed
 
 
 def parse_text(format: TextFormat, line: bytes) -> Parsed:
@@ -75,11 +82,11 @@ def parse_text(format: TextFormat, line: bytes) -> Parsed:
     worst = Failure("layout", -1)
     for layout in format.layouts:
         try:
-            return Reading(layout, line).read()
+            return in_zone(Reading(layout, line).read(), format.zone)
         except Failure as failure:
             if failure.place > worst.place:
                 worst = failure
-    return Parsed(worst.reason)
+    return Parsed("comment" if line.lstrip(BLANKS)[:1] == b"#" else worst.reason)
 
 
 class Reading:
@@ -89,7 +96,8 @@ class Reading:
         self.layout = layout
         self.line = line
         self.parsed = Parsed()
-        self.stored = stored_time(layout)
+        self.stored = stored_times(layout)
+        self.day = self.clock = 0
 
     def read(self) -> Parsed:
         """The line's fields, or Failure."""
@@ -105,7 +113,20 @@ class Reading:
                 p, budget = self.settle(free, fixed, not pieces, p, budget)
             else:
                 p = self.run(fixed, not pieces, p)
+        for piece in self.layout.pieces:
+            self.undo(piece)
         return self.parsed
+
+    def undo(self, piece: Piece) -> None:
+        """Undoes what the server did to a text."""
+        slot = piece.slot
+        name = FIELDS[slot.code] if slot.kind == v.SPAN and slot.code >= 0 else ""
+        value = self.parsed.values.get(name)
+        if value is not None:
+            value = value.replace(b"+", b" ") if slot.plus else value
+            for _ in range(slot.rounds):
+                value = re.sub(rb"%([0-9a-fA-F]{2})", lambda m: bytes([int(m[1], 16)]), value)
+            self.parsed.values[name] = value
 
     def settle(self, free: Piece, fixed: list[Piece], last: bool, start: int, budget: int) -> tuple[int, int]:
         """A free field ends at the first place where all up to the next free field fits.
@@ -138,21 +159,23 @@ class Reading:
     def fixed(self, piece: Piece, p: int, last: bool) -> int:
         """One field and the text behind it; where the next one begins."""
         line, kind, follow = self.line, piece.slot.kind, piece.follow
-        if kind in (v.TIME_CLF, v.TIME_ISO):
-            end, value = (clf if kind == v.TIME_CLF else iso)(line, p)
+        if kind in MOMENTS:
+            end, value = MOMENTS[kind](line, p)
             if end < 0:
                 raise Failure("time", p)
-            if piece is self.stored:
+            if piece in self.stored:
                 self.parsed.time_us = value
+                self.parsed.zoneless = kind == v.TIME_LOCAL or (kind == v.TIME_ISO and not has_zone(line[p:end]))
         else:
             end = self.end_of(piece, p)
-            if end == len(line) and follow:
+            if end > len(line) or (end == len(line) and follow):
                 if piece.slot.mode != v.QUOTED or follow != b'"' or not last:
                     raise Failure("torn", end)
                 self.store(piece, p, end, p)
                 self.parsed.torn = True
                 return end
-            self.store(piece, p, end, p)
+            quote = piece.slot.mode == v.CELL and line[p : p + 1] == b'"'
+            self.store(piece, p + quote, end - quote, p)
         after = self.literal(end, follow)
         return end if piece.keep else after
 
@@ -161,6 +184,9 @@ class Reading:
         line, mode = self.line, piece.slot.mode
         if mode == v.REST:
             return len(line)
+        if mode == v.CELL and line[p : p + 1] == b'"':
+            match = re.compile(rb'"(?:[^"]|"")*+"').match(line, p)
+            return match.end() if match else len(line) + 1
         while p < len(line):
             if mode == v.QUOTED and line[p] == ord("\\"):
                 p += 1
@@ -183,7 +209,7 @@ class Reading:
 
     def store(self, piece: Piece, start: int, end: int, place: int) -> None:
         """What one field says; ``place`` is how far the line counts as read where that is not what it must be."""
-        value, parsed, (kind, code, _) = self.line[start:end], self.parsed, piece.slot
+        value, parsed, (kind, code, *_) = self.line[start:end], self.parsed, piece.slot
         if kind in (v.ADDRESS, v.ADDRESSES) and not value:
             raise Failure("address", place)
         if kind in (v.SPAN, v.ADDRESS) and code >= 0:
@@ -192,18 +218,38 @@ class Reading:
             last = re.split(rb"[ ,]", value)[-1]
             parsed.put("address", last)
             parsed.put("forwarded", value[: len(value) - len(last)].rstrip(b" ,"))
-        elif kind == v.REQUEST:
+        elif kind in (v.REQUEST, v.REQUEST_URL):
+            method = parsed.values.get("method", b"")
             request_line(value, parsed)
+            if kind == v.REQUEST_URL:
+                if "method" not in parsed.values:
+                    parsed.put("method", method)
+                split_url(parsed)
         elif kind == v.STATUS:
             parsed.status = number(value, 3, "status", place)
         elif kind == v.BYTES:
             parsed.bytes_out = number(value, 18, "bytes", place)
         elif kind == v.ROWS:
             parsed.rows = 1 if value == b"-" else number(value, 9, "layout", place)
-        elif kind == v.TIME_EPOCH and piece is self.stored:
-            parsed.time_us = epoch(value, code)
+        elif piece in self.stored:
+            parsed.time_us = self.time(value, kind, code)
             if parsed.time_us < 0:
                 raise Failure("time", place)
+
+    def time(self, value: bytes, kind: int, code: int) -> int:
+        """A field's moment, or -1."""
+        if kind == v.TIME_EPOCH:
+            return epoch(value, code)
+        if kind == v.TIME_ANY:
+            micros, self.parsed.zoneless = any_moment(value, UNITS["auto"])
+            return micros
+        part = calendar_day(value) if kind == v.DAY else clock_time(value)
+        if kind == v.DAY:
+            self.day = part
+        else:
+            self.clock = part
+        self.parsed.zoneless = True
+        return -1 if part < 0 else self.day + self.clock
 
 
 def request_line(value: bytes, parsed: Parsed) -> None:
@@ -214,65 +260,18 @@ def request_line(value: bytes, parsed: Parsed) -> None:
     parsed.put("target", target)
 
 
+def split_url(parsed: Parsed) -> None:
+    """Parts a target that is a whole URL into host and target."""
+    match = URL.fullmatch(parsed.values.get("target", b""))
+    if match:
+        parsed.put("host", match[1])
+        parsed.put("target", match[2])
+
+
 def number(value: bytes, most: int, reason: str, place: int = 0) -> int:
-    """A number of at most ``most`` ASCII digits; ``-`` is 0."""
+    """A number of at most ``most`` ASCII digits; ``-`` is 0, what follows a point is cut."""
     if value == b"-":
         return 0
-    if not re.fullmatch(rb"[0-9]{1,%d}" % most, value):
+    if not re.fullmatch(rb"[0-9]{1,%d}(\.[0-9]+)?" % most, value):
         raise Failure(reason, place)
-    return int(value)
-
-
-def clf(line: bytes, p: int) -> tuple[int, int]:
-    """The common log format's moment at ``p``: (its end or -1, microseconds since 1970)."""
-    match = CLF.match(line, p)
-    if not match or match[2] not in MONTHS:
-        return -1, 0
-    day, year, hour, minute, second = (int(g) for g in match.group(1, 3, 4, 5, 6))
-    return _at(match.end(), (year, MONTHS.index(match[2]) + 1, day, hour, minute, second), match.groups()[6:], 0)
-
-
-def iso(line: bytes, p: int) -> tuple[int, int]:
-    """An ISO 8601 moment at ``p``: (its end or -1, microseconds since 1970)."""
-    match = ISO.match(line, p)
-    if not match:
-        return -1, 0
-    end, micros, zone = match.end(), 0, (b"+", b"00", b"00")
-    fraction = FRACTION.match(line, end)
-    if fraction:
-        end, micros = fraction.end(), int(fraction[1][:6].ljust(6, b"0"))
-    if line[end : end + 1] == b"Z":
-        end += 1
-    elif line[end : end + 1] in (b"+", b"-"):
-        offset = ZONE.match(line, end)
-        if not offset:
-            return -1, 0
-        end, zone = offset.end(), (offset[1], offset[2], offset[4])
-    year, month, day, hour, minute, second = (int(g) for g in match.groups())
-    return _at(end, (year, month, day, hour, minute, second), zone, micros)
-
-
-def _at(end: int, parts: tuple[int, ...], zone: tuple[bytes, ...], micros: int) -> tuple[int, int]:
-    year, month, day, hour, minute, second = parts
-    sign, zone_hours, zone_minutes = zone[0], int(zone[1]), int(zone[2])
-    if zone_hours > 23 or zone_minutes > 59 or second > 60:
-        return -1, 0
-    east = timedelta(hours=zone_hours, minutes=zone_minutes) * (-1 if sign == b"-" else 1)
-    try:
-        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
-    except ValueError:
-        return -1, 0
-    value = (moment - datetime(1970, 1, 1, tzinfo=UTC) - east) // timedelta(microseconds=1) + micros
-    return (end, value) if 0 <= value < LAST_US and year >= 1970 else (-1, 0)
-
-
-def epoch(value: bytes, power: int) -> int:
-    """Microseconds since 1970 of a decimal number of 10^-power seconds, or -1; what lies below one is cut."""
-    match = EPOCH.fullmatch(value)
-    if not match or len(re.findall(rb"[0-9]", match[1] + (match[2] or b""))) > 40:
-        return -1
-    whole, point, exponent = match[1], (match[2] or b".")[1:], int((match[3] or b"e0")[1:])
-    digits = whole + point
-    shift = 6 - power + exponent - len(point)
-    micros = int(digits) * 10**shift if shift >= 0 else int(digits) // 10**-shift
-    return micros if micros < LAST_US else -1
+    return int(value.partition(b".")[0])

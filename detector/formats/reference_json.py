@@ -6,14 +6,28 @@ import re
 
 from detector.formats import jsonlines as j
 from detector.formats import reference as r
+from detector.formats import variables as v
 from detector.formats.fields import FIELDS
 from detector.formats.jsonlines import JsonFormat, Key
+from detector.formats.prefix import Prefixed
 from detector.formats.presets import Format
+from detector.formats.reference_time import MOMENTS, any_moment
 
 NUMBER = re.compile(rb"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 TOKEN = re.compile(rb"[a-z0-9E+.-]*")
 PLAIN = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 DEPTH = 32
+_ISO = rb"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)"
+_CLOCK = rb"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)"
+_MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+PREFIX = {
+    "cri": re.compile(_ISO + rb" std(?:out|err) [FP] "),
+    "syslog": re.compile(
+        rb"<\d{1,3}>\d{1,2} (?:[^ ]+ ){5}(?:-|(?:\[(?:[^\]\"\\]|\"(?:[^\"\\]|\\.)*\")*\])+) (?:\xef\xbb\xbf)?"
+        rb"|(?:<\d{1,3}>)?(?:" + _MONTH + rb" ..\ " + _CLOCK + rb"|" + _ISO + rb") [^ ]+ [^ ]*: ",
+        re.DOTALL,
+    ),
+}
 ABSENT = 1_000  # rank of a key that is there and says nothing
 
 Path = tuple[bytes, ...] | None
@@ -21,18 +35,28 @@ Path = tuple[bytes, ...] | None
 
 def parse(format: Format, line: bytes) -> r.Parsed:
     """Reads one line (without its line end) by any format."""
+    if isinstance(format, Prefixed):
+        return parse(format.inner, stripped(format.prefix, line))
     return parse_json(format, line) if isinstance(format, JsonFormat) else r.parse_text(format, line)
+
+
+def stripped(prefix: str, line: bytes) -> bytes:
+    """A line without its prefix, or as it is."""
+    match = PREFIX[prefix].match(line)
+    if not match or any(MOMENTS[v.TIME_ISO](moment, 0)[0] != len(moment) for moment in match.groups() if moment):
+        return line
+    return line[match.end() :]
 
 
 def parse_json(format: JsonFormat, line: bytes) -> r.Parsed:
     """Reads one line (without its line end) through a format's map."""
     line = line.rstrip(b"\r\n")
     reason = r.whole_line(line)
-    if reason:
-        return r.Parsed(reason)
+    if reason or line.lstrip(r.BLANKS)[:1] == b"#":
+        return r.Parsed(reason or "comment")
     reader = _Reader(format, line)
     try:
-        return reader.read()
+        return r.in_zone(reader.read(), format.zone)
     except r.Failure as failure:
         return r.Parsed(failure.reason)
 
@@ -42,7 +66,9 @@ class _Reader:
         self.line = line
         self.p = 0
         self.keys: dict[tuple[bytes, ...], Key] = {tuple(p.encode() for p in key.path): key for key in format.keys}
+        self.pairs = {tuple(p.encode() for p in path) for path in format.pairs}
         self.named = {FIELDS[key.code] for key in format.keys if key.kind == j.TEXT}
+        self.needs_address = format.needs_address
         self.seen: set[tuple[bytes, ...]] = set()
         self.ranks: dict[str, int] = {}
         self.parsed = r.Parsed()
@@ -56,7 +82,7 @@ class _Reader:
             raise r.Failure("json")
         if self.ranks.get("time", ABSENT) == ABSENT or "target" not in self.ranks:
             raise r.Failure("layout")
-        if "address" in self.named and "address" not in self.ranks:
+        if self.needs_address and "address" in self.named and "address" not in self.ranks:
             raise r.Failure("address")
         return self.parsed
 
@@ -78,7 +104,10 @@ class _Reader:
             if depth > DEPTH:
                 raise r.Failure("json")
             self.p += 1
-            self.members(path, depth, c == b"[")
+            if c == b"[" and path in self.pairs:
+                self.elements(path, depth)
+            else:
+                self.members(path, depth, c == b"[")
         elif c == b'"':
             self.keep(path, self.string())
         else:
@@ -107,6 +136,83 @@ class _Reader:
             if c == close:
                 return
             if c != b",":
+                raise r.Failure("json")
+
+    def elements(self, path: Path, depth: int) -> None:
+        """What stands in an array of pairs."""
+        if self.peek() == b"]":
+            self.p += 1
+            return
+        while True:
+            if self.peek() == b"{" and depth + 1 <= DEPTH:
+                self.p += 1
+                self.pair(path, depth + 1)
+            else:
+                self.value(None, depth + 1)
+            c = self.peek()
+            self.p += 1
+            if c == b"]":
+                return
+            if c != b",":
+                raise r.Failure("json")
+
+    def pair(self, path: Path, depth: int) -> None:
+        """One pair: its value belongs to the key that its name says, at whatever depth it lies."""
+        named: Path = None
+        if self.peek() == b"}":
+            self.p += 1
+            return
+        while True:
+            if self.peek() != b'"':
+                raise r.Failure("json")
+            key = self.string()
+            if self.peek() != b":":
+                raise r.Failure("json")
+            self.p += 1
+            if key in (b"key", b"name") and self.peek() == b'"':
+                start = self.p + 1
+                self.string()
+                raw = self.line[start : self.p - 1]
+                named = (*(path or ()), raw) if b"\\" not in raw else None
+            elif key == b"value":
+                self.anything(named, depth + 1)
+            else:
+                self.value(None, depth + 1)
+            c = self.peek()
+            self.p += 1
+            if c == b"}":
+                return
+            if c != b",":
+                raise r.Failure("json")
+
+    def anything(self, path: Path, depth: int) -> None:
+        """A value all of whose plain values, of arrays those of the first element, are kept under one key."""
+        c = self.peek()
+        if c not in (b"{", b"["):
+            self.keep(path, self.string() if c == b'"' else self.scalar())
+            return
+        if depth > DEPTH:
+            raise r.Failure("json")
+        self.p += 1
+        close = b"}" if c == b"{" else b"]"
+        if self.peek() == close:
+            self.p += 1
+            return
+        while True:
+            if c == b"{":
+                if self.peek() != b'"':
+                    raise r.Failure("json")
+                self.string()
+                if self.peek() != b":":
+                    raise r.Failure("json")
+                self.p += 1
+            self.anything(path, depth + 1)
+            path = None if c == b"[" else path
+            following = self.peek()
+            self.p += 1
+            if following == close:
+                return
+            if following != b",":
                 raise r.Failure("json")
 
     def string(self) -> bytes:
@@ -190,8 +296,14 @@ class _Reader:
             parsed.put(FIELDS[key.code], value)
         elif key.kind == j.REQUEST_KEY:
             r.request_line(value, parsed)
+        elif key.kind == j.URL_KEY:
+            host = parsed.values.get("host")
+            parsed.put("target", value)
+            r.split_url(parsed)
+            if "host" in self.ranks:
+                parsed.put("host", host or b"")
         elif key.kind == j.MOMENT:
-            parsed.time_us = moment(value, key.code)
+            parsed.time_us, parsed.zoneless = any_moment(value, key.code)
             if parsed.time_us < 0:
                 raise r.Failure("time")
         elif key.kind == j.STATUS_KEY:
@@ -200,21 +312,3 @@ class _Reader:
             parsed.bytes_out = r.number(value, 18, "bytes")
         else:
             parsed.rows = min(r.number(value, 18, "bytes"), 999_999_999)
-
-
-def moment(value: bytes, unit: int) -> int:
-    """Microseconds since 1970 of a value in one of ``jsonlines.UNITS``, or -1; ``auto`` tells by the look."""
-    if unit == j.UNITS["auto"]:
-        digits = len(value) - len(value.lstrip(b"0123456789"))
-        sign = value[digits : digits + 1]
-        unit = {b"-": j.UNITS["iso"], b"/": j.UNITS["clf"]}.get(
-            sign, 0 if digits <= 10 else 3 if digits <= 13 else 6 if digits <= 16 else 9
-        )
-    if unit == j.UNITS["iso"]:
-        end, micros = r.iso(value, 0)
-    elif unit == j.UNITS["clf"]:
-        value = value[1:-1] if len(value) == 28 and value[:1] == b"[" else value
-        end, micros = r.clf(value, 0)
-    else:
-        return r.epoch(value, unit)
-    return micros if end == len(value) else -1

@@ -12,6 +12,7 @@ from detector.compiled import Array, Kernel
 from detector.formats.fields import Fields
 from detector.formats.layout import Layout, compile_layouts
 from detector.formats.variables import FREE
+from detector.formats.zone import Zone
 
 if TYPE_CHECKING:
     from detector.sources.chunk import Chunk
@@ -44,11 +45,13 @@ class TextFormat:
     Attributes:
         name: the preset's name, or ``custom``.
         layouts: at least one; the first is the ordinary one.
+        zone: of moments that say none; None = UTC.
     """
 
     name: str
     layouts: tuple[Layout, ...]
     about: str = ""
+    zone: Zone | None = None
     _table: npt.NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _literals: npt.NDArray[np.uint8] = field(init=False, repr=False, compare=False)
 
@@ -58,7 +61,11 @@ class TextFormat:
         object.__setattr__(self, "_literals", literals)
 
     def scan(self, chunk: Chunk) -> Fields:
-        """Where every field of every line lies. The buffer is left as it is: escapes stay as logged."""
+        """Where every field of every line lies.
+
+        Escapes stay as logged, but where a layout says that they are to be undone, which is done in the buffer: scan a
+        chunk once.
+        """
         return self.columns(chunk.buffer, chunk.starts, chunk.lengths)
 
     def columns(
@@ -72,7 +79,7 @@ class TextFormat:
             lengths,
             self._table,
             self._literals,
-            np.zeros(11, np.int64),
+            np.zeros(18, np.int64),
             out.reason,
             out.torn,
             out.time_us,
@@ -81,6 +88,9 @@ class TextFormat:
             out.rows,
             out.span,
         )
+        if self.zone is not None:
+            self.zone.settle(out)
+        out.torn &= 1
         return out
 
     @property

@@ -9,34 +9,58 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detector.formats.moment_kernel import CLF_BYTES, clf, epoch, iso
+from detector.formats.moment_kernel import epoch
+from detector.formats.stamp_kernel import (
+    BYTES_CELL,
+    CLOCK_CELL,
+    DAY_CELL,
+    MOMENT_CELL,
+    MOMENT_ZONE_CELL,
+    ROWS_CELL,
+    STATUS_CELL,
+    TIME_CELL,
+    TIME_CLF,
+    TIME_EPOCH,
+    TORN_CELL,
+    ZONE_CELL,
+    is_moment,
+    moment,
+    store_time,
+)
 from detector.formats.value_kernel import (
     ADDRESS,
     BYTES,
     LAYOUT,
     MAX_LINE_BYTES,
+    METHOD,
     OK,
     STATUS,
     TIME,
     TOO_LONG,
     TORN,
+    ZONELESS,
     Spans,
     addresses,
     number,
     put,
     request_line,
+    unescape_span,
+    url,
     whole_line_reason,
 )
-from detector.formats.word_kernel import I8, U1, inner, load8, until
+from detector.formats.word_kernel import I8, U1, called, inner, load8, until
 
+QUOTES = np.uint64(0x2222222222222222)
 # operations and modes, as in variables.py (a test holds them equal)
-HEAD, SPAN, TIME_CLF, TIME_ISO, TIME_EPOCH, STATUS_OP, BYTES_OP, ROWS_OP = range(8)
-REQUEST, ADDRESS_OP, ADDRESSES, END = range(8, 12)
-WORD, QUOTED, FREE, REST = range(4)
+HEAD, SPAN = 0, 1
+STATUS_OP, BYTES_OP, ROWS_OP, REQUEST, ADDRESS_OP, ADDRESSES, END = range(5, 12)
+REQUEST_URL = 17
+WORD, QUOTED, FREE, REST, CELL = range(5)
 RETRY_BYTES = 4  # a free field retries until the retries have read so many times the line: keeps the scan linear
 
 # columns of the table
 KIND, MODE, CODE, OFFSET, LENGTH, KEEP, STOP, OTHER, WORD8, MASK8 = range(10)
+MARKS = KEEP  # of a HEAD: what is encoded, as in layout.py
 
 
 @inner
@@ -54,11 +78,28 @@ def literal_at(buffer: U1, p: int, end: int, table: I8, pc: int, literals: U1) -
     return room
 
 
+@called
+def cell_end(buffer: U1, p: int, end: int) -> int:
+    """Where a cell in double quotes ends, behind the closing one; a doubled quote is one of its own. As `field_end`."""
+    p += 1
+    while True:
+        p = until(buffer, p, end, QUOTES, QUOTES)
+        if p >= end:
+            return end + 1
+        if buffer[p] == 0:
+            return -1 - p
+        if p + 1 >= end or buffer[p + 1] != 34:
+            return p + 1
+        p += 2
+
+
 @inner
 def field_end(buffer: U1, p: int, end: int, table: I8, pc: int) -> int:
     """Where a field that starts at ``p`` ends, ``end`` where nothing ends it, -1 - place of a byte it may not hold."""
     a = np.uint64(table[pc, STOP])
     b = np.uint64(table[pc, OTHER])
+    if table[pc, MODE] == CELL and p < end and buffer[p] == 34:
+        return cell_end(buffer, p, end)
     p = until(buffer, p, end, a, b)
     if table[pc, MODE] == QUOTED:
         while p < end and buffer[p] == 92:
@@ -76,8 +117,13 @@ def store_text(buffer: U1, start: int, end: int, kind: int, code: int, row: int,
     if kind == SPAN:
         if code >= 0:
             put(buffer, span, row, code, start, end)
-    elif kind == REQUEST:
+    elif kind == REQUEST or kind == REQUEST_URL:
+        method, size = span[row, METHOD, 0], span[row, METHOD, 1]
         request_line(buffer, start, end, span, row, code)
+        if kind == REQUEST_URL:
+            if span[row, METHOD, 1] < 0:
+                span[row, METHOD, 0], span[row, METHOD, 1] = method, size  # of a column of its own
+            url(buffer, span, row, code)
     elif end == start:
         return ADDRESS
     elif kind == ADDRESS_OP:
@@ -89,41 +135,21 @@ def store_text(buffer: U1, start: int, end: int, kind: int, code: int, row: int,
 
 @inner
 def store_number(buffer: U1, start: int, end: int, kind: int, code: int, numbers: I8) -> int:
-    """Reads a status, a size, an epoch or a count of rows into its cell; a reason where it is not what it says."""
+    """Reads a status, a size, a part of the time or a count of rows; a reason where it is not what it says."""
     if kind == STATUS_OP:
-        numbers[1] = number(buffer, start, end, np.int64(3))
-        return OK if numbers[1] >= 0 else STATUS
+        numbers[STATUS_CELL] = number(buffer, start, end, np.int64(3))
+        return OK if numbers[STATUS_CELL] >= 0 else STATUS
     if kind == BYTES_OP:
-        numbers[2] = number(buffer, start, end, np.int64(18))
-        return OK if numbers[2] >= 0 else BYTES
+        numbers[BYTES_CELL] = number(buffer, start, end, np.int64(18))
+        return OK if numbers[BYTES_CELL] >= 0 else BYTES
     if kind == TIME_EPOCH:
-        numbers[0] = epoch(buffer, start, end, code)
-        return OK if numbers[0] >= 0 else TIME
-    rows = number(buffer, start, end, np.int64(9))
-    numbers[3] = 1 if end - start == 1 and buffer[start] == 45 else rows
-    return OK if rows >= 0 else LAYOUT
-
-
-@inner
-def moment(buffer: U1, p: int, end: int, kind: int, numbers: I8) -> int:
-    """Reads a moment into ``numbers[5]``; where it ends, or -1. Equal stamps in a row are read once.
-
-    ``numbers[6:10]`` are the bytes of the last common log format's stamp.
-    """
-    if kind == TIME_ISO:
-        e, numbers[5] = iso(buffer, p, end)
-        return e
-    if end - p < CLF_BYTES:
-        return -1
-    a, b = np.int64(load8(buffer, p)), np.int64(load8(buffer, p + 8))
-    c, d = np.int64(load8(buffer, p + 16)), np.int64(load8(buffer, p + CLF_BYTES - 8))
-    if a != numbers[6] or b != numbers[7] or c != numbers[8] or d != numbers[9]:
-        e, value = clf(buffer, p, end)
-        if e < 0:
-            return -1
-        numbers[6], numbers[7], numbers[8], numbers[9], numbers[10] = a, b, c, d, value
-    numbers[5] = numbers[10]
-    return p + CLF_BYTES
+        numbers[TIME_CELL] = epoch(buffer, start, end, code)
+        return OK if numbers[TIME_CELL] >= 0 else TIME
+    if kind == ROWS_OP:
+        rows = number(buffer, start, end, np.int64(9))
+        numbers[ROWS_CELL] = 1 if end - start == 1 and buffer[start] == 45 else rows
+        return OK if rows >= 0 else LAYOUT
+    return store_time(buffer, start, end, kind, numbers)
 
 
 @inner
@@ -134,33 +160,36 @@ def fixed(
 
     Returns:
         Where the next field begins and OK; or how far it was read and a reason. TORN with the line's end as the place
-        and numbers[4] = 1 says: accepted, the last quoted field is not closed.
+        and the cell TORN = 1 says: accepted, the last quoted field is not closed.
     """
     kind = table[pc, KIND]
     length = table[pc, LENGTH]
-    if kind == TIME_CLF or kind == TIME_ISO:
+    if is_moment(kind):
         e = moment(buffer, p, end, kind, numbers)
         if e < 0:
             return p, TIME
         if table[pc, CODE] >= 0:
-            numbers[0] = numbers[5]
+            numbers[TIME_CELL] = numbers[MOMENT_CELL]
+            if kind != TIME_CLF:
+                numbers[ZONE_CELL] = numbers[MOMENT_ZONE_CELL]
     else:
         mode = table[pc, MODE]
         e = field_end(buffer, p, end, table, pc)
         if e < 0:
             return -1 - e, LAYOUT
-        if e == end and length > 0:
+        if e > end or (e == end and length > 0):
             if mode != QUOTED or length != 1 or table[pc + 1, KIND] != END:
                 return end, TORN
             length = 0
-        if kind == SPAN or kind >= REQUEST:
-            failure = store_text(buffer, p, e, kind, table[pc, CODE], row, span)
+        quote = 1 if mode == CELL and p < end and buffer[p] == 34 else 0
+        if kind == SPAN or kind == REQUEST or kind == REQUEST_URL or kind == ADDRESS_OP or kind == ADDRESSES:
+            failure = store_text(buffer, p + quote, e - quote, kind, table[pc, CODE], row, span)
         else:
-            failure = store_number(buffer, p, e, kind, table[pc, CODE], numbers)
+            failure = store_number(buffer, p + quote, e - quote, kind, table[pc, CODE], numbers)
         if failure != OK:
             return p, failure
         if length == 0 and mode == QUOTED:
-            numbers[4] = 1
+            numbers[TORN_CELL] = 1
     if length > 0:
         matched = literal_at(buffer, e, end, table, pc, literals)
         if matched < length:
@@ -223,6 +252,15 @@ def match(
         pc = free_pc
 
 
+@called
+def undo(buffer: U1, span: Spans, row: int, marks: int) -> None:
+    """Undoes the encodings that a layout says its server writes, field by field."""
+    for code in range(span.shape[1]):
+        plus, rounds = (marks >> code) & 1, (marks >> (16 + 2 * code)) & 3
+        if (plus or rounds) and span[row, code, 1] > 0:
+            unescape_span(buffer, span, row, np.int64(code), plus, rounds)
+
+
 def scan(
     buffer: U1,
     starts: I8,
@@ -243,7 +281,7 @@ def scan(
     Args:
         buffer, starts, lengths: the chunk.
         table, literals: the program of ``layout.compile_layouts``.
-        scratch: int64 (11,), zeros: time, status, bytes, rows, torn of the line at hand; then the last moment read.
+        scratch: int64 (18,), zeros: time, status, bytes, rows, torn of the line at hand; then the last moment read.
         reason, torn, time_us, status, bytes_out, rows, span: out, the columns of ``Fields.empty``.
 
     Returns:
@@ -261,6 +299,7 @@ def scan(
         furthest, outcome, pc = -1, LAYOUT, np.int64(0)  # typed: else numba compiles `match` twice
         while pc >= 0:
             scratch[0], scratch[1], scratch[2], scratch[3], scratch[4] = 0, 0, 0, 1, 0
+            scratch[ZONE_CELL], scratch[DAY_CELL], scratch[CLOCK_CELL] = 0, 0, 0
             place, failure = match(buffer, start, end, table, pc, literals, i, scratch, span)
             if failure == OK:
                 break
@@ -273,6 +312,8 @@ def scan(
             reason[i] = whole_line_reason(buffer, start, end, outcome)
             continue
         taken += 1
-        torn[i] = scratch[4]
+        if table[pc, MARKS] != 0:
+            undo(buffer, span, i, table[pc, MARKS])
+        torn[i] = scratch[4] | scratch[ZONE_CELL] * ZONELESS
         time_us[i], status[i], bytes_out[i], rows[i] = scratch[0], scratch[1], scratch[2], scratch[3]
     return taken

@@ -10,28 +10,42 @@ from detector.formats.word_kernel import U1, called, inner, load8, until
 Spans = npt.NDArray[np.int32]
 
 # reasons, as in fields.py (a test holds them equal)
-OK, EMPTY, TOO_LONG, TORN, LAYOUT, TIME, STATUS, BYTES, ADDRESS, BINARY, JSON = range(11)
+OK, EMPTY, TOO_LONG, TORN, LAYOUT, TIME, STATUS, BYTES, ADDRESS, BINARY, JSON, COMMENT = range(12)
+ZONELESS = 2  # bit of Fields.torn
 MAX_LINE_BYTES = 65_536
-FORWARDED, METHOD = 1, 5  # columns of fields.FIELDS
+FORWARDED, METHOD, HOST = 1, 5, 10  # columns of fields.FIELDS
 METHOD_BYTES = 20  # the longest registered method, UPDATEREDIRECTREF, has 17 (IANA HTTP Method Registry)
+PLUSES = np.uint64(0x2B2B2B2B2B2B2B2B)
+PERCENTS = np.uint64(0x2525252525252525)
 HTTP = np.uint64(int.from_bytes(b" HTTP/", "little"))
 SIX_BYTES = np.uint64((1 << 48) - 1)
 
 
 @inner
 def number(buffer: U1, start: int, end: int, most: int) -> int:
-    """The number in ``most`` ASCII digits or fewer, 0 for ``-``, -1 where it is none."""
+    """The number in ``most`` ASCII digits or fewer, 0 for ``-``, -1 where it is none; what follows a point is cut."""
     if end - start == 1 and buffer[start] == 45:
         return 0
-    if end <= start or end - start > most:
-        return -1
     value = 0
     for i in range(start, end):
         digit = np.int64(buffer[i]) - 48
         if digit < 0 or digit > 9:
+            return value if i > start and is_fraction(buffer, i, end) else -1
+        if i - start >= most:
             return -1
         value = value * 10 + digit
-    return value
+    return value if end > start else -1
+
+
+@called
+def is_fraction(buffer: U1, p: int, end: int) -> bool:
+    """Whether all that is left of a number is ``.`` and digits."""
+    if buffer[p] != 46 or end - p < 2:
+        return False
+    for i in range(p + 1, end):
+        if buffer[i] < 48 or buffer[i] > 57:
+            return False
+    return True
 
 
 @inner
@@ -78,6 +92,63 @@ def request_line(buffer: U1, start: int, end: int, span: Spans, row: int, code: 
 
 
 @called
+def url(buffer: U1, span: Spans, row: int, code: int) -> None:
+    """Splits a target that is a whole URL, ``https://host:443/path?query``, into host and target."""
+    start = np.int64(span[row, code, 0])
+    end = start + span[row, code, 1]
+    p = start
+    while p < end and p < start + 8 and 97 <= (buffer[p] | 32) <= 122:
+        p += 1
+    if p == start or end - p < 4 or buffer[p] != 58 or buffer[p + 1] != 47 or buffer[p + 2] != 47:
+        return
+    host = p + 3
+    p = host
+    while p < end and buffer[p] != 47 and buffer[p] != 63 and buffer[p] != 35:
+        p += 1
+    if host < p < end:
+        put(buffer, span, row, np.int64(HOST), host, p)
+        put(buffer, span, row, code, p, end)
+
+
+@inner
+def hex_digit(c: int) -> int:
+    """The value of a hexadecimal digit, -1 where it is none."""
+    if 48 <= c <= 57:
+        return c - 48
+    c |= 32
+    return c - 87 if 97 <= c <= 102 else -1
+
+
+@called
+def unescape_span(buffer: U1, span: Spans, row: int, code: int, plus: int, rounds: int) -> None:
+    """Undoes in place what a log did to a text: ``+`` for a blank, then ``%20``, as many times as it was encoded."""
+    start = np.int64(span[row, code, 0])
+    end = start + span[row, code, 1]
+    p = until(buffer, start, end, PLUSES, PLUSES) if plus else end
+    while p < end:
+        if buffer[p] == 43:
+            buffer[p] = 32
+        p = until(buffer, p + 1, end, PLUSES, PLUSES)
+    for _ in range(rounds):
+        p = until(buffer, start, end, PERCENTS, PERCENTS)
+        if p >= end:
+            break
+        q = p
+        while p < end:
+            c = np.int64(buffer[p])
+            if c == 37 and end - p >= 3:
+                high, low = hex_digit(np.int64(buffer[p + 1])), hex_digit(np.int64(buffer[p + 2]))
+                if high >= 0 and low >= 0:
+                    c = high * 16 + low
+                    p += 2
+            buffer[q] = c
+            q += 1
+            p += 1
+        end = q
+    span[row, code, 1] = end - start
+
+
+@called
 def addresses(buffer: U1, start: int, end: int, span: Spans, row: int, code: int) -> None:
     """A list of addresses: the last is who spoke to the server, what stands before it is hearsay."""
     p = end
@@ -91,9 +162,11 @@ def addresses(buffer: U1, start: int, end: int, span: Spans, row: int, code: int
 
 @called
 def whole_line_reason(buffer: U1, start: int, end: int, reason: int) -> int:
-    """EMPTY or BINARY where the line as a whole is that, else the reason given."""
+    """EMPTY, BINARY or COMMENT where the line as a whole is that, else the reason given."""
     if until(buffer, start, end, np.uint64(0), np.uint64(0)) < end:
         return BINARY
     while start < end and (buffer[start] == 32 or 9 <= buffer[start] <= 13):
         start += 1
-    return EMPTY if start == end else reason
+    if start == end:
+        return EMPTY
+    return COMMENT if buffer[start] == 35 else reason

@@ -12,22 +12,29 @@ from detector.formats.fields import FIELD
 
 # kinds of operations, shared with text_kernel.py (which may not import this module's objects at run time)
 HEAD, SPAN, TIME_CLF, TIME_ISO, TIME_EPOCH, STATUS, BYTES, ROWS, REQUEST, ADDRESS, ADDRESSES, END = range(12)
+TIME_LOCAL, TIME_US, DAY, CLOCK, TIME_ANY, REQUEST_URL = range(12, 18)
 
 # modes: how a field's end is found
 WORD = 0  # no space inside: ends where the following text begins
 QUOTED = 1  # ends at the first double quote that no backslash escapes
 FREE = 2  # may hold anything: ends at the first place where all that follows fits
 REST = 3  # the last field: to the end of the line
+CELL = 4  # of a table: ends at the separator, or is in double quotes and a quote inside is doubled
 
 SKIP = -1  # code of a field that is read and dropped
 
 
 class Slot(NamedTuple):
-    """Meaning of one variable: an operation's kind, its column in FIELDS (or SKIP, or a power of ten), its mode."""
+    """Meaning of one variable: an operation's kind, its column in FIELDS (or SKIP, or a power of ten), its mode.
+
+    ``plus``: a ``+`` in it is a blank. ``rounds``: how often it was percent-encoded, at most 3. Both are undone.
+    """
 
     kind: int
     code: int = SKIP
     mode: int = WORD
+    plus: bool = False
+    rounds: int = 0
 
 
 def _span(field: str, mode: int = FREE) -> Slot:
@@ -70,8 +77,26 @@ NGINX: dict[str, Slot] = {
     "http_api_key": _span("key"),
     "http_apikey": _span("key"),
     "http_x_purpose": _span("purpose"),
+    "http_x_consent_id": _span("consent"),
+    "http_consent_id": _span("consent"),
+    "http_x_subject_id": _span("subject"),
+    "sent_http_x_subject_id": _span("subject"),
+    "ssl_client_s_dn": _span("certificate"),
+    "ssl_client_s_dn_legacy": _span("certificate"),
+    "http_ssl_ja4": _span("ja4"),
+    "ssl_ja4": _span("ja4"),
+    "http_x_ja4": _span("ja4"),
     "sent_http_x_record_count": Slot(ROWS),
     "upstream_http_x_record_count": Slot(ROWS),
+    # ours, for servers whose logs no variable of nginx describes
+    "time_haproxy": Slot(TIME_LOCAL, 0),
+    "time_cpanel": Slot(TIME_US, 0),
+    "time_iso": Slot(TIME_ISO, 0),
+    "request_id_quoted": _span("request_id"),
+    "host_quoted": _span("host"),
+    "request_with_host": Slot(REQUEST_URL, FIELD["target"], FREE),
+    "word": _WORD,
+    "skipped": _FREE,
     "sent_http_x_total_count": _FREE,  # the size of the collection, not of this page
 }
 
@@ -124,6 +149,9 @@ APACHE_REQUEST_HEADERS = {
     "host": _span("host", WORD),
     "x-request-id": _span("request_id"),
     "x-purpose": _span("purpose"),
+    "x-consent-id": _span("consent"),
+    "x-subject-id": _span("subject"),
+    "x-ja4": _span("ja4"),
 }
 APACHE_RESPONSE_HEADERS = {"x-record-count": Slot(ROWS), "x-request-id": _span("request_id")}
 
@@ -143,7 +171,9 @@ APACHE_TIMES = {
     "%F %T": Slot(TIME_ISO, 0),
 }
 
-TIMES = (TIME_CLF, TIME_ISO, TIME_EPOCH)
+MOMENTS = (TIME_CLF, TIME_ISO, TIME_LOCAL, TIME_US)  # end by themselves, whatever follows
+# the most precise first: of several times in a line the first of these counts
+TIMES = (TIME_EPOCH, TIME_ISO, TIME_ANY, CLOCK, DAY, TIME_LOCAL, TIME_US, TIME_CLF)
 
 
 def nginx_slot(name: str) -> Slot:

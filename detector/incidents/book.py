@@ -40,6 +40,10 @@ Shared = TypeVar("Shared", bound=SharedStory)
 def _untold(story: Story) -> None: ...
 
 
+def _unclassed(_: int) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass
 class Book:
     """All stories of a run.
@@ -54,6 +58,7 @@ class Book:
         close_after_us: log time without news after which a story ends.
         agent_name, network_name: the printable texts of a user agent's and of a network's hash.
         tell: called with a story for each revision.
+        data_classes: the declared classes of what a route id hands out.
         keep_closed: keeps stories that have ended, to be told at the end of a replay; a stream lets them go once told.
 
     Attributes:
@@ -70,6 +75,7 @@ class Book:
     tell: Callable[[Story], None] = _untold
     agent_name: Callable[[int], str] = "~{:016x}".format
     network_name: Callable[[int], str] = "~{:08x}".format
+    data_classes: Callable[[int], tuple[str, ...]] = _unclassed
     keep_closed: bool = True
     past: Past = field(default_factory=Past)
     warming: bool = False

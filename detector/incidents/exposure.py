@@ -66,6 +66,11 @@ class Exposure:
         self._new, self._waiting = [new.astype(np.uint64)] if len(new) else [], len(new)
         self._registers = registers.copy() if len(registers) == 1 << PRECISION else None
 
+    @property
+    def seen_any(self) -> bool:
+        """Whether anything was added."""
+        return bool(len(self._objects) or self._new) or self._registers is not None
+
     def objects(self) -> npt.NDArray[np.uint64] | None:
         """The distinct objects, sorted; None where there were too many to keep."""
         if self._new and self._registers is None:

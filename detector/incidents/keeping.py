@@ -70,6 +70,9 @@ COUNT = np.dtype([("key", "u8"), ("count", "i8")])
 
 NOTHING: npt.NDArray[Any] = np.zeros(0, READS)
 
+_OBJECTS = ("objects", "objects_new", "registers")
+_PERSONS = ("persons", "persons_new", "persons_registers")
+
 _WORD = (1 << 64) - 1  # minutes before 1970 are negative, all other keys are hashes
 
 _COUNTERS: dict[str, Callable[[Story], Mapping[int, int]]] = {
@@ -95,9 +98,10 @@ def save(stories: Sequence[Story]) -> dict[str, npt.NDArray[Any]]:
     arrays |= joined("points", [s.trail.points for s in stories], POINT)
     arrays |= joined("positions", [s.trail.positions for s in stories], POSITION)
     arrays |= joined("samples", [s.trail.samples for s in stories], SAMPLE)
-    exposed = [s.exposure.save() for s in stories]
-    for place, (name, dtype) in enumerate((("objects", "u8"), ("objects_new", "u8"), ("registers", "u1"))):
-        arrays |= joined(name, [parts[place] for parts in exposed], dtype)
+    for names, exposures in ((_OBJECTS, [s.exposure for s in stories]), (_PERSONS, [s.persons for s in stories])):
+        exposed = [exposure.save() for exposure in exposures]
+        for place, (name, dtype) in enumerate(zip(names, ("u8", "u8", "u1"), strict=True)):
+            arrays |= joined(name, [parts[place] for parts in exposed], dtype)
     shared = [s if isinstance(s, SharedStory) else None for s in stories]
     arrays |= joined("absorbed", [np.array(sorted(s.absorbed) if s else [], np.uint64) for s in shared], "u8")
     arrays |= joined("undecided", [s.waiting() if s else NOTHING for s in shared], READS)
@@ -214,10 +218,11 @@ def _load_trails(stories: list[Story], arrays: Arrays) -> None:
     for name, dtype in (("points", POINT), ("positions", POSITION), ("samples", SAMPLE)):
         for story, part in zip(stories, parted(name, arrays, n), strict=True):
             setattr(story.trail, name, adopted(part, dtype).copy())
-    names = ("objects", "objects_new", "registers")
-    exposed = (parted(name, arrays, n) for name in names)
-    for story, objects, new, registers in zip(stories, *exposed, strict=True):
-        story.exposure.load(objects, new, registers)
+    for names, exposures in ((_OBJECTS, [s.exposure for s in stories]), (_PERSONS, [s.persons for s in stories])):
+        if names[0] in arrays:  # an earlier version counted no persons
+            exposed = (parted(name, arrays, n) for name in names)
+            for exposure, seen, new, registers in zip(exposures, *exposed, strict=True):
+                exposure.load(seen, new, registers)
 
 
 def _load_shared(stories: list[Story], arrays: Arrays) -> None:

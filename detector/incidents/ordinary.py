@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from detector.errors import SnapshotDamaged
 from detector.evidence.judge import COLD, READ, JudgedBatch, cohort_of
-from detector.packing import Arrays
+from detector.packing import Arrays, raw
 from detector.records.batch import Batch
 
 CAPACITY = 1 << 16
@@ -86,8 +86,8 @@ class Ordinary:
         new["read"], new["cold"] = judged.flags[rows] & READ != 0, judged.flags[rows] & COLD != 0
         self._parts.append(new)
         self._held += len(new)
-        if 4 * self._held > 5 * self._capacity:
-            self._prune()
+        if self._held > 2 * self._capacity:
+            self._thin()
 
     def _tally(self, time_us: npt.NDArray[np.int64], fit: npt.NDArray[np.bool_]) -> None:
         begin, end = (int(time_us[at]) // MINUTE_US for at in (0, -1))
@@ -122,11 +122,19 @@ class Ordinary:
         """Keeps the lowest ranks, in their order: what is left does not depend on the parts it came in."""
         if not self._parts:
             return
-        rows = np.concatenate(self._parts)
-        rows = rows[np.argsort(rows["rank"], kind="stable")][: self._capacity]
-        self._parts, self._held = [rows], len(rows)
-        if len(rows) == self._capacity:
-            self._bound = int(rows["rank"][-1])
+        if self._held > self._capacity:
+            self._thin()
+        rows = _joined(self._parts)
+        self._parts = [raw(rows)[np.argsort(rows["rank"])].view(ORDINARY)]
+        if self._held == self._capacity:
+            self._bound = int(self._parts[0]["rank"][-1])
+
+    def _thin(self) -> None:
+        """Lets go of all but the lowest ranks, in whatever order."""
+        rows = _joined(self._parts)
+        bound = np.partition(rows["rank"], self._capacity - 1)[self._capacity - 1]
+        kept = raw(rows)[rows["rank"] <= bound].view(ORDINARY)
+        self._parts, self._held, self._bound = [kept], len(kept), int(bound)
 
     def rows(self, before_us: int) -> npt.NDArray[Any]:
         """An even sample of both days (dtype ORDINARY) of rows before a log time, by rank."""
@@ -135,7 +143,7 @@ class Ordinary:
         full = [int(part["rank"][-1]) for part in parts if len(part) == self._capacity]
         bound = np.uint64(min(full, default=(1 << 64) - 1))
         even = [part[(part["rank"] <= bound) & (part["time_us"] < before_us)] for part in parts]
-        return np.concatenate(even)
+        return _joined(even)
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of both days."""
@@ -158,6 +166,10 @@ class Ordinary:
         self._before, self._day, self._minutes = before.copy(), int(arrays["day"][0]), minutes.astype(np.int64)
         self._parts, self._held = [today.copy()], len(today)
         self._prune()
+
+
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return np.concatenate([raw(part) for part in parts]).view(ORDINARY)
 
 
 def _rank(origin: npt.NDArray[np.uint16], position: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:

@@ -22,6 +22,7 @@ READS = np.dtype(
         ("agent", "u8"),
         ("position", "i8"),
         ("bytes_out", "i8"),
+        ("subject", "u8"),
         ("route", "u4"),
         ("network", "u4"),
         ("slot", "i4"),
@@ -157,3 +158,17 @@ class Recent:
         held = self._state.clients["key"][reads["slot"]] == reads["client"]
         reads["name"][held] = self._state.names[reads["slot"][held]]
         return reads
+
+
+def reads_here(
+    reads: npt.NDArray[Any],
+    keys: npt.NDArray[np.uint64],
+    slots: npt.NDArray[np.int64],
+    routes: npt.NDArray[np.uint32],
+) -> npt.NDArray[Any]:
+    """Reads of another process under this one's slots and routes; those of clients left out are left out."""
+    order = np.argsort(keys)
+    slot = slots[order][np.searchsorted(keys[order], reads["client"])]
+    reads = reads[slot >= 0].copy()
+    reads["slot"], reads["route"] = slot[slot >= 0], routes[reads["route"]]
+    return reads

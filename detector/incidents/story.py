@@ -39,6 +39,7 @@ class Story:
         many: whether it is told by its members (a sweep) or by one client.
         members: by client hash.
         routes: record reads by route id.
+        persons: whose records were read, where the log or a map tells.
         told: record reads at the last revision.
         warming: whether it was raised while the process was still reading again what it had lost.
         resume_us: log time up to which reads are counted already, where the log is read again; 0 = it is not.
@@ -63,6 +64,7 @@ class Story:
         self.members: dict[int, Member] = {}
         self.routes: Counter[int] = Counter()
         self.exposure = Exposure()
+        self.persons = Exposure()
         self.trail = Trail()
         self.requests = 0
         self.bytes_out = 0
@@ -119,6 +121,9 @@ class Story:
         self.requests += int(reads["requests"].sum())
         self.bytes_out += int(reads["bytes_out"].sum())
         self.exposure.add(keys_of(reads))
+        subjects = reads["subject"]
+        if subjects.any():
+            self.persons.add(subjects[subjects > 0])
         route, count = np.unique(reads["route"], return_counts=True)
         self.routes.update(dict(zip(route.tolist(), count.tolist(), strict=True)))
         self.trail.add(reads)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from detector.incidents.story import Story
 from detector.records.batch import KINDS
-from detector.records.templates import names_route
+from detector.records.route_names import names_route
 
 ACCOUNT, ADDRESS = KINDS.index("account"), KINDS.index("address")
 NAME_BYTES = 64  # of `Suppression.name` kept in snapshots

@@ -11,7 +11,7 @@ import numpy.typing as npt
 NAME_BYTES = 48  # longest printable client name kept; longer ones end in their hash
 DEPTH = 8  # path segments told apart; what lies deeper belongs to the eighth
 
-KINDS = ("none", "address", "account", "key", "session", "network")
+KINDS = ("none", "address", "account", "key", "session", "network", "certificate", "fingerprint", "bot")
 
 STATIC = 1  # an asset by its suffix: style sheet, script, image, font
 PAGED = 2  # the object is a page of a list, not a record
@@ -23,7 +23,8 @@ MISS = 8  # answered 400-499 other than 401, 403 (those still say the record exi
 
 @dataclass
 class Batch:
-    """n requests as equal-length columns; a row is one object read.
+    """n requests as equal-length columns; a row is one object read: a request for several has as many rows, the first
+    with its bytes and ``requests`` 1.
 
     Attributes:
         time_us: int64, log time in microseconds since 1970 UTC.
@@ -49,6 +50,9 @@ class Batch:
         position: int64, where the line stands in its origin.
         partner: uint32, whose declared account, key or range it is (`records.declared.token`); 0 = nobody's. Without
             the flag DECLARED: a partner's account from outside of its ranges.
+        subject: uint64, keyed hash of the person whose record was read, by the log or a map; 0 = not known.
+        purpose: uint64, keyed hash of what the record was read for; 0 = not said.
+        consent: uint64, keyed hash of the consent's id; 0 = not said.
     """
 
     time_us: npt.NDArray[np.int64]
@@ -72,6 +76,9 @@ class Batch:
     origin: npt.NDArray[np.uint16]
     position: npt.NDArray[np.int64]
     partner: npt.NDArray[np.uint32]
+    subject: npt.NDArray[np.uint64]
+    purpose: npt.NDArray[np.uint64]
+    consent: npt.NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.time_us)
@@ -120,4 +127,7 @@ LAYOUT: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("u2", ()),
     ("i8", ()),
     ("u4", ()),
+    ("u8", ()),
+    ("u8", ()),
+    ("u8", ()),
 )

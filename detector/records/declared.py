@@ -19,6 +19,7 @@ from detector.records.batch import DECLARED, KINDS, Batch
 from detector.records.identity import network_words
 from detector.records.keys import HashKey
 
+_ACCOUNT, _BOT = KINDS.index("account"), KINDS.index("bot")
 KEY_NAME = "key~"  # as names of API keys begin; what follows is the client's hash
 MAPPED = 0xFFFF << 32  # IPv4 inside ::ffff:0:0/96
 
@@ -37,17 +38,19 @@ class Partner:
         accounts: as the log names them.
         keys: API keys as incidents name them, ``key~`` and 16 hexadecimal digits.
         networks: CIDR or single addresses.
+        bots: as the edge verified them and the log says so.
     """
 
     name: str = ""
     accounts: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    bots: tuple[str, ...] = ()
 
     def clients(self, key: HashKey) -> list[int]:
-        """Client hashes of its accounts and keys."""
-        kind = KINDS.index("account")
-        named = [key.of_words(kind, key.of_text(account.encode())) for account in self.accounts]
+        """Client hashes of its accounts, keys and bots."""
+        texts = [(_ACCOUNT, name) for name in self.accounts] + [(_BOT, name) for name in self.bots]
+        named = [key.of_words(kind, key.of_text(text.encode())) for kind, text in texts]
         return named + [int(name.removeprefix(KEY_NAME), 16) for name in self.keys]
 
 
@@ -84,7 +87,8 @@ class Declared:
                 mask_hi & m_hi == m_hi and mask_lo & m_lo == m_lo and hi & m_hi == o_hi and lo & m_lo == o_lo
                 for o_hi, o_lo, m_hi, m_lo in own
             )
-            if self._inside[place, number] and not partner.accounts and not partner.keys and not self._owner[place]:
+            alone = not (partner.accounts or partner.keys or partner.bots)
+            if self._inside[place, number] and alone and not self._owner[place]:
                 self._owner[place] = number
 
     def bind(self, key: HashKey) -> Declared:

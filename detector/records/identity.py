@@ -18,7 +18,7 @@ import numpy.typing as npt
 from detector.errors import UsageError
 from detector.records.batch import KINDS
 
-DEFAULT_LADDER = ("account", "key", "session", "address")
+DEFAULT_LADDER = ("account", "key", "certificate", "bot", "session", "address")
 
 PROXY_SHARE = 0.5  # most requests: more than one half
 PROXY_ADDRESSES = 3  # a pair of load balancers and their stand-in; more private addresses look like an office

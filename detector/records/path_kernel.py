@@ -1,7 +1,8 @@
 """Machine code: the path of one request as tokens, and the ids in it. The codes are those of `shape`.
 
 Work (int64, 16 rows of 6): rows 0-7 the path's segments, 8-11 the query's ids; columns start, end, class, number, and
-of a query key its start and end.
+of a query key its start and end. Row 15 is the list of ids in the request, if it has one: its row, start and end, and
+the bytes of its key where the key comes again before each id.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ COLUMNS = 6
 MAX_NUMBER_DIGITS = 18  # the most that fit into int64
 MAX_SUFFIX = 16
 MIN_HEX = 16
+MIN_PARTED = 7  # digits parted by dashes: an order's, a card's, an insured person's number
+LIST = 15 * 6  # where the list stands in the work table
 MIN_TOKEN = 20
 MIN_TOKEN_RUN = 16
 ODD_LENGTH = 24
@@ -40,9 +43,31 @@ WEBMANIF = np.uint64(int.from_bytes(b"webmanif", "little"))
 CASE = np.uint64(0x2020202020202020)
 
 
+@plain
+def is_card(value, digits):
+    """Whether a number of 15 or 16 digits is that of a payment card: issuers' prefixes, and the Luhn check (ISO 7812).
+
+    It is a secret, so it may name an object by its hash and by nothing else. Of other numbers one in ten passes Luhn.
+    """
+    top = value // 10**9 if digits == 15 else value // 10**10  # its first six digits
+    first = top // 10**4
+    issued = digits == 15 and (first == 34 or first == 37)
+    if digits == 16:
+        issued = (
+            40 <= first <= 49 or 51 <= first <= 55 or first == 65 or 2221 <= top // 100 <= 2720 or top // 100 == 6011
+        )
+    total = 0
+    for place in range(digits if issued else 0):
+        figure = value % 10
+        value = value // 10
+        figure = figure * 2 if place & 1 else figure
+        total += figure - 9 if figure > 9 else figure
+    return issued and total % 10 == 0
+
+
 @inner
 def to_number(buf, start, end):
-    """The decimal digits of a span as an integer, other bytes passed over; -1 above 18 digits or without one."""
+    """The decimal digits of a span as a number, other bytes passed over; -1 above 18 digits, without any, of a card."""
     value = 0
     digits = 0
     for i in range(start, end):
@@ -50,6 +75,8 @@ def to_number(buf, start, end):
         if 0 <= figure <= 9:
             value = value * 10 + figure
             digits += 1
+    if digits == 15 or digits == 16:
+        return -1 if is_card(value, digits) else value
     return value if 0 < digits <= MAX_NUMBER_DIGITS else -1
 
 
@@ -84,6 +111,8 @@ def classify_odd(buf, start, end, flags, bits):
             return DATE
     if size == 36 and dashes == DASHES and flags & (DIGIT | HEX_LETTER | SEPARATOR) == flags:
         return UUID
+    if flags == DIGIT | SEPARATOR and digits >= MIN_PARTED:
+        return TOKEN
     if size >= MIN_HEX and flags == DIGIT | HEX_LETTER:
         return HEX
     return TOKEN if size >= MIN_TOKEN and token else 0
@@ -195,6 +224,23 @@ def segment(buf, start, end, flags, bits, memo, k0, k1):
     return token, value, 0, -1
 
 
+@plain
+def list_segment(buf, start, end, bits, memo, k0, k1):
+    """The first id of a segment that lists several (``/users/1,2,3``): (its end, token, value, class, number).
+
+    The end is 0 where the segment is no such list: ids of a list are numbers, UUIDs or hex digits.
+    """
+    stop = start
+    while stop < end and buf[stop] != 44 and buf[stop] != 124:
+        stop += 1
+    if stop == start or stop >= end - 1:
+        return 0, U0, U0, 0, -1
+    token, value, kind, number = segment(buf, start, stop, look(buf, start, stop, bits), bits, memo, k0, k1)
+    if kind == NUMBER or kind == UUID or kind == HEX:
+        return stop, token, value, kind, number
+    return 0, U0, U0, 0, -1
+
+
 @inner
 def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
     """The path's segments into tokens and values from ``base`` on, and into the work table.
@@ -203,6 +249,7 @@ def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
     """
     bits, memo, work = tools
     tokens, slug = out
+    work[LIST] = -1
     depth = 0
     at = start
     after_page = False
@@ -212,7 +259,8 @@ def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
         while at < end:
             kind = np.int64(bits[buf[at]])
             if kind & stops:
-                if buf[at] != 47 or depth < slots - 1:
+                dots = at - first == 2 and buf[first] == 46 and buf[first + 1] == 46
+                if buf[at] != 47 or depth < slots - 1 or dots:
                     break
                 kind = OTHER_BYTE  # what lies deeper belongs to the last segment
             flags |= kind
@@ -226,7 +274,23 @@ def split(buf, start, end, slots, stops, tools, out, base, k0, k1):
         at += 1
         if last == first or (last == first + 1 and buf[first] == 46):
             continue
+        if last == first + 2 and buf[first] == 46 and buf[first + 1] == 46:  # RFC 3986, 5.2.4
+            if depth > 0:
+                depth -= 1
+                tokens[base + depth] = U0
+                slug[base + depth] = U0
+                work[LIST] = work[LIST] if work[LIST] < depth else -1
+            after_page = False
+            continue
         token, value, kind, number = segment(buf, first, last, flags & LOOKS, bits, memo, k0, k1)
+        if flags & OTHER_BYTE and (kind == 0 or kind == TOKEN):
+            stop, one, single, sort, count = list_segment(buf, first, last, bits, memo, k0, k1)
+            if stop > 0:
+                work[LIST] = depth
+                work[LIST + 1] = first
+                work[LIST + 2] = last
+                work[LIST + 3] = 0
+                token, value, kind, number, last = one, single, sort, count, stop
         if after_page and kind == NUMBER:
             kind = PAGE
             token = (token & ~np.uint64(15)) | np.uint64(PAGE)

@@ -6,11 +6,12 @@ import numpy as np
 
 from .hash_kernel import U0, U56, inner, plain, short_word
 
-NUMBER, UUID, PAGE, NO_KEY = 1, 2, 9, 255
+NUMBER, UUID, PAGE, OPERATION, NO_KEY = 1, 2, 9, 16, 255
 SEPARATOR, DOT, PERCENT = 8, 16, 32
 FIRST = 8  # the work row of the first key
 COLUMNS = 6
 MOST = 4  # a record is named by one id, at times by two; four leave half of the path's places
+LIST = 15 * 6  # of the work table: `path_kernel`
 MAX_PAIRS = 64  # of a query of thousands of pairs the first are read: a line costs what its bytes cost
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -22,7 +23,12 @@ ID, BRACKET_ID, UUID_END, GUID_END = 0x6964, 0x5B69645D, 0x75756964, 0x67756964 
 
 @plain
 def key_class(buf, start, end, keys, small, bits):
-    """The class a query key's value is printed as, by `shape.key_table` or by the key's end; 0 = no id."""
+    """The class a query key's value is printed as, by `shape.key_table` or by the key's end; 0 = no id.
+
+    A pair of brackets at its end, as PHP and Rails have it for lists, is no part of it.
+    """
+    if end - start > 2 and buf[end - 1] == 93 and buf[end - 2] == 91:
+        end -= 2
     size = end - start
     low = high = U0
     ending = 0
@@ -88,28 +94,69 @@ def key_kind(buf, start, end, keys, memo, small, bits):
     return np.int64(memo[slot + 1])
 
 
+@inner
+def same_key(buf, named, start, end):
+    """Whether a key is that of the id right before it: ``id=1&id=2``."""
+    size = end - start
+    if size == 0 or named[1] - named[0] != size:
+        return False
+    for k in range(size):
+        if buf[named[0] + k] != buf[start + k]:
+            return False
+    return True
+
+
+@plain
+def lists_ids(buf, start, end):
+    """Whether a value names several: something, a comma or an upright bar, something."""
+    for i in range(start + 1, end - 1):
+        if buf[i] == 44 or buf[i] == 124:
+            return True
+    return False
+
+
 @plain
 def find_ids(buf, start, end, stops, keys, tools, small):
     """The id-like and page-like pairs of a query into the work table: how many, or -1 at a percent sign that stops."""
     bits, memo, work = tools
     count = 0
     at = start
-    for _ in range(MAX_PAIRS):
+    pairs = 0
+    named = (np.int64(0), np.int64(0), np.int64(0))  # the last id: its key, and where its value begins
+    while pairs < MAX_PAIRS:
+        pairs += 1
         first = at
         while at < end and np.int64(bits[buf[at]]) & stops == 0:
             at += 1
         last = at
+        if at == end or buf[at] != 61:
+            named = (first, first, first)
         if at < end and buf[at] == 61:
             at += 1
             while at < end and (np.int64(bits[buf[at]]) & stops == 0 or buf[at] == 61):
                 at += 1
             if at < end and buf[at] == 37:
                 return -1
-            if at > last + 1 and last > first and count < MOST:
+            if at > last + 1 and same_key(buf, named, first, last):
+                pairs -= 1
+                if work[LIST] < 0 or (work[LIST] == FIRST and work[LIST + 1] == named[2]):
+                    work[LIST] = FIRST
+                    work[LIST + 1] = named[2]
+                    work[LIST + 2] = at
+                    work[LIST + 3] = last - first + 1
+            elif at > last + 1 and last > first and count < MOST:
                 kind = key_kind(buf, first, last, keys, memo, small, bits)
+                named = (first, last if 0 < kind != PAGE and kind != OPERATION else first, last + 1)
                 if kind > 0:
                     insert(buf, work, count, (first, last, last + 1, at), kind)
                     count += 1
+                if named[1] > first and work[LIST] < 0 and lists_ids(buf, last + 1, at):
+                    work[LIST] = FIRST
+                    work[LIST + 1] = last + 1
+                    work[LIST + 2] = at
+                    work[LIST + 3] = 0
+            else:
+                named = (first, first, first)
         if at >= end or buf[at] == 35:
             break
         if buf[at] == 37:

@@ -11,9 +11,13 @@ F_PAGED, F_NAMED, F_MISS = 2, 4, 8
 DEPTH = 8
 
 ODD, PLAIN, FIXED = 0, 1, 2  # columns of the counts of children
-SLUG_ODD, SLUG_PLAIN, ANSWERED = 1, 2, 4  # flags of a node: its odd, its plain literals are {slug}; somebody was served
+# flags of a node: its odd, its plain literals are {slug}; somebody was served; a declared template has a parameter
+# below it; it is part of a declared template
+SLUG_ODD, SLUG_PLAIN, ANSWERED, PARAMETERS, TEMPLATE = 1, 2, 4, 8, 16
 RECORD, LIST, ASSET = 1, 2, 4  # flags of a route
 NODES, ROUTES = 0, 1  # places in `sizes`; 2 and 3: the limits for odd and plain literals
+PARAMETER = np.uint64(15)
+WELL_KNOWN = 3  # `routes.WELL_KNOWN`
 MAX_FIXED = 64  # classes, suffixes and query keys below one node
 
 U4 = np.uint64(4)
@@ -22,7 +26,7 @@ U16 = np.uint64(16)
 U32 = np.uint64(32)
 SUFFIX_MASK = np.uint64(((1 << 22) - 1) << 6)
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
-EDGE_SHIFT = np.uint64(49)  # 64 - log2(routes.EDGE_SLOTS)
+EDGE_SHIFT = np.uint64(48)  # 64 - log2(routes.EDGE_SLOTS)
 
 
 @inner
@@ -103,6 +107,12 @@ def literal(trie, node, token, served):
 @inner
 def step(trie, node, token, served):
     """One step along any token: (child or -1, 0 plain, 1 = {slug}, 2 = {missing})."""
+    if trie[6][node] & TEMPLATE and token & U15 < np.uint64(STATIC):
+        child = find(trie, node, token)
+        if child >= 0 and trie[6][child] & TEMPLATE:
+            return child, 0
+        if trie[6][node] & PARAMETERS:
+            return find(trie, node, PARAMETER), 1 if token & U15 == U0 else 0
     if token >= U16 and token & U15 == U0:
         return literal(trie, node, token, served)
     child = find(trie, node, token)
@@ -120,7 +130,7 @@ def describe(trie, node):
     flags = 0
     while node > 0:
         kind = np.int64(names[node] & U15)
-        if 1 <= kind <= SLUG or kind == QUERY:
+        if 1 <= kind <= SLUG or kind == QUERY or kind == 15:
             flags |= RECORD
         elif kind == PAGE or kind == QUERY_PAGE:
             flags |= LIST
@@ -149,9 +159,9 @@ def route_of(trie, table, node, method):
 
 
 def assign(
-    tokens, slug, method, status, objects, numbers, flags, routes, key,
+    tokens, slug, method, status, client, objects, numbers, flags, routes, key,
     edge_tokens, edge_nodes, edge_children, parents, names, counts, states, by_node, sizes,
-    route_node, route_method, route_flags,
+    last, seen, route_node, route_method, route_flags,
 ):  # fmt: skip
     """Fills ``routes`` row by row, and folds slugs into objects. Returns the number of rows."""
     trie = (edge_tokens, edge_nodes, edge_children, parents, names, counts, states, by_node, sizes)
@@ -168,6 +178,12 @@ def assign(
                 break
             if served:
                 states[node] |= ANSWERED
+                if token & U16 and seen[node] < WELL_KNOWN:
+                    if seen[node] == 0 or (last[node, 0] != client[row] and last[node, 1] != client[row]):
+                        last[node, seen[node] & 1] = client[
+                            row
+                        ]  # the third is counted, not kept: its place is never read
+                        seen[node] += 1
             if kind == 1:
                 value = slug[row, depth]
                 if objects[row] == U0 or flags[row] & F_PAGED:

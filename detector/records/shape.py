@@ -49,6 +49,7 @@ SUFFIX_SHIFT = 6
 SUFFIX_MASK = ((1 << 22) - 1) << SUFFIX_SHIFT
 
 END, NUMBER, UUID, HEX, EMAIL, PHONE, TOKEN, DATE, SLUG, PAGE, STATIC, MISSING, QUERY, QUERY_PAGE, SUFFIX = range(15)
+PARAMETER = 15  # of a declared template: its token has the hash of the parameter's name
 
 FORMS = (
     "",
@@ -57,7 +58,7 @@ FORMS = (
     "{hash}",  # 16 or more hex digits, both letters and figures among them
     "{email}",
     "{phone}",  # + and 7 to 15 digits (E.164)
-    "{token}",  # 16 or more letters and figures in one run, in at least 20 bytes
+    "{token}",  # 16 or more letters and figures in one run, in at least 20 bytes; 7 or more digits parted by dashes
     "{date}",  # 2024-05-15 or 2024-05
     "{slug}",  # a literal whose place proved to hold values
     "{page}",  # the number after a segment "page"
@@ -107,6 +108,13 @@ OTHER_KEYS = (  # end like an id, and name the caller, the call or a campaign in
     *("gclid", "fbclid", "msclkid", "tenant_id", "tenantid", "token_id", "nonce_id", "campaign_id", "install_id"),
     *("anonymous_id", "anonymousid", "ad_id", "adid", "partner_id", "channel_id", "channelid", "locale_id"),
 )
+
+OPERATION = 16  # of a query key: its value names what is done, as a word of the path would; no class of a token
+OPERATION_KEYS = (
+    "operationname",
+    "operation_name",
+    "opname",
+)  # GraphQL over HTTP, 6.1; Apollo's clients; Relay's habit
 
 KEY_BYTES = 16  # the longest query key the table holds; longer ones are judged by their end (`_id`, `Id`, `[id]`)
 KEY_SLOTS = 1024  # a quarter full
@@ -195,6 +203,7 @@ def key_table() -> npt.NDArray[np.uint64]:
         (EMAIL_KEYS, EMAIL),
         (PHONE_KEYS, PHONE),
         (PAGE_KEYS, PAGE),
+        (OPERATION_KEYS, OPERATION),
         (OTHER_KEYS, NO_KEY),
     ):
         for key in keys:

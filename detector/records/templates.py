@@ -1,35 +1,69 @@
-"""Routes as people write them: ``GET /users/{id}``, ``/users/{id}``, ``GET /api/v1/*``."""
+"""Declared routes: templates such as ``GET /users/{user}/orders/{id}`` and what data they hand out."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-def is_template(said: str) -> bool:
-    """Whether a text can name routes: an absolute path, a method in capitals before it or not."""
-    method, _, path = said.rpartition(" ")
-    return path.startswith("/") and said.isascii() and said.isprintable() and (not method or method.isupper())
+from detector.errors import UsageError
+from detector.records.batch import DEPTH
+from detector.records.shape import METHODS
+
+MAX_NAME = 40  # bytes of a parameter's name shown
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 
 
-def names_route(said: str, name: str) -> bool:
-    """Whether a text names a route as `records.routes.Routes.name` prints it.
+@dataclass(frozen=True)
+class Template:
+    """One declared route.
 
-    Without a method any will do. A segment in braces stands for any one segment, because a place is a word before it
-    has proved to hold values; ``/*`` at the end stands for whatever lies below. The keys of a query must be the same.
+    Attributes:
+        method: of `shape.METHODS`; ``-`` = any.
+        path: as a request would name it, each parameter replaced by a number.
+        parameters: depth of each parameter → its name.
+        data_classes: what it hands out.
     """
-    method, _, path = said.rpartition(" ")
-    its_method, _, its_path = name.rpartition(" ")
-    if method and method != its_method:
-        return False
-    path, _, query = path.partition("?")
-    its_path, _, its_query = its_path.partition("?")
-    parts, its = path.split("/"), its_path.split("/")
-    if parts[-1] == "*" and not query:
-        return len(its) >= len(parts) and _same(parts[:-1], its)
-    return len(parts) == len(its) and _same(parts, its) and _keys(query) == _keys(its_query)
+
+    method: str
+    path: str
+    parameters: dict[int, str] = field(default_factory=dict)
+    data_classes: tuple[str, ...] = ()
 
 
-def _same(parts: list[str], its: list[str]) -> bool:
-    return all(a == b or (a.startswith("{") and "}" in a) for a, b in zip(parts, its, strict=False))
+def parse_template(text: str, data_classes: Iterable[str] = ()) -> Template:
+    """A template from its text: a method or none, and a path with parameters as ``{name}``, ``:name`` or ``*``.
+
+    Raises:
+        UsageError: it is no path, it has too many parts, or the method is not known.
+    """
+    method, _, path = text.strip().rpartition(" ")
+    method = method.strip().upper() or "-"
+    if method not in METHODS:
+        raise UsageError(
+            f"routes.templates: {text!a}: no method {method!a}; allowed: none or {', '.join(METHODS[1:-1])}"
+        )
+    path = path.partition("?")[0].partition("#")[0]
+    if not path.startswith("/"):
+        raise UsageError(f"routes.templates: {text!a}: a path begins with /")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise UsageError(f"routes.templates: {text!a}: without .., please")
+    if len(parts) > DEPTH:
+        raise UsageError(f"routes.templates: {text!a}: {len(parts)} parts; at most {DEPTH} are told apart")
+    names = {depth: _parameter(part) for depth, part in enumerate(parts)}
+    parameters = {depth: name for depth, name in names.items() if name}
+    concrete = "/" + "/".join("0" if depth in parameters else part for depth, part in enumerate(parts))
+    return Template(method, concrete, parameters, tuple(data_classes))
 
 
-def _keys(query: str) -> list[str]:
-    return sorted(part.partition("=")[0] for part in query.split("&")) if query else []
+def _parameter(part: str) -> str:
+    """The name of a parameter, empty for a literal."""
+    if part == "*":
+        name = "any"
+    elif part.startswith(":") and len(part) > 1:
+        name = part[1:]
+    elif "{" in part and "}" in part:
+        name = part[part.index("{") + 1 : part.rindex("}")].lstrip("+*").partition(":")[0]
+    else:
+        return ""
+    return "".join(c if c in _NAME else "_" for c in name)[:MAX_NAME] or "any"

@@ -96,6 +96,13 @@ class Texts:
             self.sizes[1] = len(parents)
             self._put(rows)
 
+    def reset(self) -> None:
+        """Forgets everything: what follows is `load`."""
+        with self.lock:
+            for column in (self.keys, self.texts, self.forms, self.parents, self.counts):
+                column[:] = 0
+            self.sizes[:3] = 0
+
     def adopt(self, rows: npt.NDArray[Any]) -> None:
         """Takes texts of another process's table (dtype TEXT); those known here stay as they are."""
         with self.lock:

@@ -14,6 +14,7 @@ from .path_kernel import (
     DEPTH,
     classify,
     decode,
+    is_odd,
     is_static,
     look,
     split,
@@ -22,13 +23,15 @@ from .path_kernel import (
     value_hash,
     word_hash,
 )
-from .query_kernel import FIRST, find_ids
+from .query_kernel import FIRST, LIST, OPERATION, find_ids
 from .text_kernel import intern, intern_query, is_known
 
 # formats.fields.FIELDS by place
 METHOD = np.int64(5)
 TARGET = np.int64(6)
 QUERY = np.int64(7)
+MAX_PARTS = 1_024  # ids of one request that are read; interfaces take some hundreds (judgement)
+PART_BYTES = 65_536  # most bytes of ids hashed anew for the parts of one request
 F_STATIC, F_PAGED, F_NAMED, F_MISS = 1, 2, 4, 8
 C_NUMBER, C_PHONE, C_PAGE, C_STATIC, C_QUERY, C_QUERY_PAGE = 1, 5, 9, 10, 12, 13
 
@@ -122,6 +125,11 @@ def query_objects(buf, tools, count, tokens, place, path, key):
     for q in range(count):
         row = (FIRST + q) * COLUMNS
         start, end = work[row], work[row + 1]
+        if work[row + 2] == OPERATION:
+            flags = look(buf, start, end, bits)
+            odd = np.uint64(16) if is_odd(buf, start, end, flags, bits) else U0
+            tokens[place + q] = (word_hash(buf, start, end - start, memo, k0, k1) & TOP36) | U32 | odd
+            continue
         name = word_hash(buf, work[row + 4], work[row + 5] - work[row + 4], memo, k0, k1) & TOP36
         shape = classify(buf, start, end, look(buf, start, end, bits), bits)
         found = to_number(buf, start, end) if shape == C_NUMBER or shape == C_PHONE else -1
@@ -167,7 +175,12 @@ def keep_texts(buf, tables, tools, tokens, base, parts, answered):
     chain = intern(tables, buf, tokens, base, depth, work, bits, answered)
     for q in range(count):
         row = (FIRST + q) * COLUMNS
-        intern_query(tables, buf, chain, tokens, base + depth + q, (work[row + 4], work[row + 5], work[row + 2]), bits)
+        if work[row + 2] != OPERATION:
+            intern_query(
+                tables, buf, chain, tokens, base + depth + q, (work[row + 4], work[row + 5], work[row + 2]), bits
+            )
+        elif answered:
+            intern_query(tables, buf, chain, tokens, base + depth + q, (work[row], work[row + 1], N0), bits)
 
 
 @inner
@@ -179,11 +192,79 @@ def all_known(tables, tokens, base, places):
     return known
 
 
+@inner
+def next_part(buf, at, end):
+    """The end of the id that begins at a place in a list."""
+    while at < end and buf[at] != 44 and buf[at] != 124 and buf[at] != 38:
+        at += 1
+    return at
+
+
+@inner
+def list_row(work, count):
+    """The row of the work table that holds the list, narrowed by the caller to one id after the other; -1 = none."""
+    if work[LIST] < 0 or work[LIST] < FIRST:
+        return work[LIST]
+    for q in range(count):
+        if work[(FIRST + q) * COLUMNS] == work[LIST + 1]:
+            return FIRST + q
+    return -1
+
+
+@plain
+def put_parts(text, tools, out, places, row, key, more):
+    """The further ids of a list: an object and a number each, behind those there are. Returns how many."""
+    bits, _, work = tools
+    tokens, slug = out
+    base, depth, count, at_row = places
+    more_row, more_object, more_number, made = more
+    begin = at_row * COLUMNS
+    other = np.int64(64)
+    for r in range(FIRST + count):
+        if (r < depth or r >= FIRST) and r != at_row:
+            other += work[r * COLUMNS + 1] - work[r * COLUMNS]
+    most = min(MAX_PARTS, PART_BYTES // other)
+    kind = work[begin + 2]
+    parts = 1
+    at = work[begin + 1]
+    end = work[LIST + 2]
+    while at < end - 1 and parts < most and made[0] < more_row.size:
+        first = at + 1 + (work[LIST + 3] if text[at] == 38 else 0)
+        at = next_part(text, first, end)
+        if at <= first:
+            continue
+        parts += 1
+        work[begin] = first
+        work[begin + 1] = at
+        if at_row < FIRST:
+            shape = classify(text, first, at, look(text, first, at, bits), bits)
+            number = to_number(text, first, at) if shape == C_NUMBER else -1
+            work[begin + 3] = number
+            slug[base + at_row] = value_hash(text, first, at, number, key[0], key[1])
+        found = path_object(slug, base, work, depth, key)
+        if count > 0:
+            found = query_objects(text, tools, count, tokens, base + depth, found, key)
+        value, _, number, page, _ = found
+        if page != U0:
+            value = mix2(value, page, key[0], key[1])
+        more_row[made[0]] = row
+        more_object[made[0]] = value
+        more_number[made[0]] = number
+        made[0] += 1
+    work[begin + 2] = kind
+    return parts
+
+
 def what(
     buf, span, fields, rows, status, key, bits, small, hexes, keys, suffixes, methods, memo, scratch, work,
     text_keys, texts, text_forms, parents, parent_counts, sizes, tokens, slug, method, objects, numbers, flags,
+    more_row, more_object, more_number, made,
 ):  # fmt: skip
-    """Fills what was asked for in the lines named by ``rows``; the columns come zeroed. Returns how many there are."""
+    """Fills what was asked for in the lines named by ``rows``; the columns come zeroed. Returns how many there are.
+
+    Of a request for several objects the first is that of its row; the others go to ``more_row`` (the row they belong
+    to), ``more_object`` and ``more_number``, ``made[0]`` of them.
+    """
     tools = (bits, memo, work)
     tables = (text_keys, texts, text_forms, parents, parent_counts, sizes)
     for row in range(rows.size):
@@ -227,10 +308,20 @@ def what(
                 numbers[row] = -1
                 flags[row] |= F_STATIC
                 continue
+        listed = list_row(work, count)
+        if listed >= FIRST:
+            work[listed * COLUMNS + 1] = next_part(text, work[listed * COLUMNS], work[LIST + 2])
         found = path_object(slug, base, work, depth, key)
         if count > 0:
             found = query_objects(text, tools, count, tokens, base + depth, found, key)
         put_object(row, found, (objects, numbers, flags), key)
+        if listed >= 0:
+            whole = (work[listed * COLUMNS], work[listed * COLUMNS + 1], slug[base + min(listed, DEPTH - 1)])
+            more = (more_row, more_object, more_number, made)
+            put_parts(text, tools, (tokens, slug), (base, depth, count, listed), row, key, more)
+            work[listed * COLUMNS] = whole[0]
+            work[listed * COLUMNS + 1] = whole[1]
+            slug[base + min(listed, DEPTH - 1)] = whole[2]
         answered = not missed and code < 500
         if (answered or count > 0) and not all_known(tables, tokens, base, depth + count):
             keep_texts(text, tables, tools, tokens, base, (depth, count), answered)

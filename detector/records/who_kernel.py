@@ -12,12 +12,14 @@ from .hash_kernel import U0, U1, field, inner, mix2, permute, plain, sip
 from .looks_kernel import look
 from .name_kernel import WIDTH, copy_v4, put_address, put_hex, put_network, put_text, put_word
 
-# formats.fields.FIELDS by place; the kinds of batch.KINDS from 2 to 4 are the fields of the same number
+# formats.fields.FIELDS by place; the kinds of batch.KINDS from 2 to 4 are the fields of the same number, those from
+# 6 on the fields from CERTIFICATE on
 ADDRESS = np.int64(0)
 FORWARDED = np.int64(1)
 AGENT = np.int64(8)
-KIND_ADDRESS, KIND_ACCOUNT, KIND_KEY, KIND_NETWORK = 1, 2, 3, 5
-PRIVATE_ROWS, PRIVATE_FORWARDED, INVALID_HOPS = 6, 7, 8
+CERTIFICATE = np.int64(15)
+KIND_ADDRESS, KIND_ACCOUNT, KIND_KEY, KIND_SESSION, KIND_NETWORK, KIND_CERTIFICATE = 1, 2, 3, 4, 5, 6
+PRIVATE_ROWS, PRIVATE_FORWARDED, INVALID_HOPS = 12, 13, 14
 
 N0 = np.int64(0)
 N4 = np.int64(4)
@@ -30,6 +32,11 @@ TAG_V6 = np.uint64(0x7636)
 TAG_HOST = np.uint64(0x686F7374)
 TAG_INVALID = np.uint64(0x696E76616C6964)
 TAG_NETWORK = np.uint64(0x6E6574)
+ACCOUNT_TEXT = np.uint64(int.from_bytes(b"acc~", "little"))
+BEARER = np.uint64(int.from_bytes(b"bearer", "little"))
+BASIC = np.uint64(int.from_bytes(b"basic", "little"))
+JWT = np.uint64(int.from_bytes(b"eyj", "little"))
+MIN_JWT = 20  # `path_kernel.MIN_TOKEN`
 KEY_TEXT = np.uint64(int.from_bytes(b"key~", "little"))
 SESSION_TEXT = np.uint64(int.from_bytes(b"sid~", "little"))
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -98,13 +105,29 @@ def put_name(name, at, kind, who, scratch, bits):
 
 
 @plain
+def is_credential(buf, span):
+    """Whether what stands where an account should is a whole header or token: ``Bearer …``, ``Basic …``, a JWT."""
+    size = span[1] - span[0]
+    word = U0
+    for i in range(min(size, 7)):
+        word |= np.uint64(np.int64(buf[span[0] + i]) | 32) << np.uint64(8 * i)
+    space = np.uint64(32)
+    if size > 7 and word == BEARER | space << np.uint64(48):
+        return True
+    if size > 6 and word & np.uint64((1 << 48) - 1) == BASIC | space << np.uint64(40):
+        return True
+    return size >= MIN_JWT and word & np.uint64((1 << 24) - 1) == JWT
+
+
+@plain
 def put_field(name, at, buf, span, value, rung, bits):
-    """The printable name of an account; of a key or session, which are secrets, its hash."""
-    if rung == KIND_ACCOUNT:
-        put_text(name, at, buf, span, value, bits, IN_NAME)
-    else:
-        at = put_word(name, at, KEY_TEXT if rung == KIND_KEY else SESSION_TEXT, N4)
+    """The printable name of an account, certificate or fingerprint; of a key, session or token, secrets, its hash."""
+    if rung == KIND_KEY or rung == KIND_SESSION or is_credential(buf, span):
+        word = KEY_TEXT if rung == KIND_KEY else SESSION_TEXT if rung == KIND_SESSION else ACCOUNT_TEXT
+        at = put_word(name, at, word, N4)
         put_hex(name, at, value, N16)
+    else:
+        put_text(name, at, buf, span, value, bits, IN_NAME)
 
 
 @inner
@@ -132,10 +155,13 @@ def source_hash(buf, peer, address, small, scratch, key):
 
 def who(
     buf, span, fields, rows, key, ladder, trusted, bits, small, hexes, scratch, counters, private, private_counts,
-    client, source, network, agent, kinds, name, partners, declared,
+    client, source, network, agent, kinds, name, partners, declared, words_of,
     agent_keys, agent_texts, network_keys, network_texts, look_sizes,
 ):  # fmt: skip
-    """Fills the columns of who asked for the lines named by ``rows``; ``name`` comes zeroed. Returns their number."""
+    """Fills the columns of who asked for the lines named by ``rows``; ``name`` comes zeroed. Returns their number.
+
+    ``words_of``, where it has rows, takes the addresses themselves: two words each, zeros for what is none.
+    """
     for row in range(rows.size):
         line = rows[row] * fields
         peer = field(buf, span, line, ADDRESS)
@@ -150,6 +176,9 @@ def who(
             else:
                 kind, hi, lo = effective(buf, peer, chain, trusted, (bits, small, hexes))
             address, net, size = source_hash(buf, peer, (kind, hi, lo), small, scratch, key)
+            if words_of.shape[0] > 0 and (kind == V4 or kind == V6):
+                words_of[row, 0] = hi
+                words_of[row, 1] = lo
             if partners.shape[0] > 0:
                 declared[row] = which_network(kind, hi, lo, partners)
         found = 0
@@ -171,7 +200,9 @@ def who(
                 value = mix2(TAG_NETWORK, net, key[0], key[1])
                 put_network(name, row * WIDTH, kind, hi, lo)
             elif rung != KIND_ADDRESS and rung != KIND_NETWORK:
-                words = field(buf, span, line, rung)
+                words = field(
+                    buf, span, line, rung if rung < KIND_CERTIFICATE else rung - KIND_CERTIFICATE + CERTIFICATE
+                )
                 if words[0] < words[1]:
                     found = rung
                     value = sip(buf, words[0], words[1] - words[0], key[0], key[1])

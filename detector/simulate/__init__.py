@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from detector.errors import UsageError
 from detector.simulate.catalogue import CONFUSERS, DECLARED, PATTERNS
+from detector.simulate.layouts import TEMPLATES
 from detector.simulate.log import StreamedLog
 from detector.simulate.options import Options
 from detector.simulate.play import Play
@@ -35,8 +36,9 @@ def simulate(pattern: str, options: Options) -> Simulation | StreamedLog:
     quiet = pattern.lower() == QUIET
     if key not in PATTERNS and not quiet:
         raise UsageError(f"no pattern {pattern!r}; there are {', '.join((QUIET, *PATTERNS))}")
-    if options.log_format not in LAYOUTS:
-        raise UsageError(f"cannot write log format {options.log_format!r}; there are {', '.join(LAYOUTS)}")
+    if options.log_format not in (*LAYOUTS, *TEMPLATES):
+        known = ", ".join((*LAYOUTS, *TEMPLATES))
+        raise UsageError(f"cannot write log format {options.log_format!r}; there are {known}")
     if (quiet or key in SHOP_PATTERNS) and not options.streamed:
         return shop(QUIET if quiet else key, options)
     return StreamedLog(Play.of(options, None if quiet else key), QUIET if quiet else key, options.log_format)

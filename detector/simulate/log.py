@@ -45,6 +45,7 @@ class StreamedLog:
 
     def blocks(self) -> Iterator[bytes]:
         """The lines in log order; can be read once where somebody attacks."""
+        yield Writer(Actors(), self.layout).heading
         for tile in self.play.rows():
             self._ledgers.append(Ledger.of(tile))
             rows = as_counted(tile)

@@ -39,7 +39,7 @@ class Options:
         attack_rate: the attacker's requests a second; None = the pattern's own.
         attack_start_seconds: from the log's first moment; None = a third into the log.
         attack_seconds: length of the attack; None = the pattern's own, cut at the end of the log.
-        log_format: name in `simulate.text.LAYOUTS`.
+        log_format: name in `simulate.text.LAYOUTS` or `simulate.layouts.TEMPLATES`.
         command: the command that makes this log again, written into the truth.
     """
 

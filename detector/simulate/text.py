@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.simulate.describe import lines
+from detector.simulate.layouts import HEADINGS, TEMPLATES
 from detector.simulate.site import FORMS, HOST, REFERERS, TEXTS, Form
 from detector.simulate.traffic import Actors, Traffic
 
@@ -34,7 +36,7 @@ class Writer:
 
     Attributes:
         actors: who the rows of the traffic speak of.
-        layout: a name of LAYOUTS.
+        layout: a name of LAYOUTS or `layouts.TEMPLATES`.
         forms: the requests the traffic's ``form`` column speaks of.
     """
 
@@ -44,6 +46,9 @@ class Writer:
 
     def blocks(self, traffic: Traffic) -> Iterator[bytes]:
         """The lines in the traffic's order, whole lines in blocks of up to 8,192, LF after each."""
+        if self.layout in TEMPLATES:
+            yield from self._described(traffic)
+            return
         front, full = LAYOUTS[self.layout]
         a = self.actors
         people = zip(a.addresses, a.accounts, strict=True)
@@ -70,6 +75,23 @@ class Writer:
             pieces[:, 10] = agents[part.actor]
             yield "".join(pieces.ravel().tolist()).encode("ascii")
 
+    @property
+    def heading(self) -> bytes:
+        """What stands above the first line: of tables a header, else nothing."""
+        return HEADINGS.get(self.layout, "").encode("ascii")
+
+    def _described(self, traffic: Traffic) -> Iterator[bytes]:
+        """The lines of the formats of `layouts`."""
+        method = np.array([form.method for form in self.forms], object)
+        before = np.array([form.before for form in self.forms], object)
+        between = np.array([form.between for form in self.forms], object)
+        after = np.array([form.after for form in self.forms], object)
+        for first in range(0, len(traffic), _BLOCK_ROWS):
+            part = traffic.take(slice(first, first + _BLOCK_ROWS))
+            code = part.form
+            target = before[code] + self._ids(part) + between[code] + _numbers(part.page) + after[code]
+            yield lines(self.layout, self.actors, part, method[code], target).encode("ascii")
+
     def _ids(self, part: Traffic) -> npt.NDArray[np.object_]:
         """The number of each row as its form writes it: in decimal, but for e-mail addresses and tags."""
         texts = _numbers(part.number)
@@ -80,7 +102,7 @@ class Writer:
         return texts
 
     def text(self, traffic: Traffic) -> bytes:
-        """The whole log at once."""
+        """The whole log at once, its heading left out."""
         return b"".join(self.blocks(traffic))
 
 

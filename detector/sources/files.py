@@ -17,6 +17,9 @@ from detector.errors import InputError
 from detector.sources.chunk import Chunk
 from detector.sources.inflate import FOREIGN, MAGIC_BYTES, Inflated, Raw, codec_of
 from detector.sources.lines import Lines
+from detector.sources.parquet import MAGIC as PARQUET
+from detector.sources.parquet import ParquetText
+from detector.sources.unroll import Unrolled
 
 CHUNK_BYTES = 4 << 20  # about 27,000 lines of 150 bytes: large against a call's overhead, small against any memory
 HEAD_BYTES = 256 << 10  # the first lines a format is detected from: about 1,700
@@ -44,6 +47,7 @@ class LogFile:
         self.loss = ""
         self._lasting = False  # a regular file: it can be opened again
         self._raw: Raw | None = None
+        self._table: ParquetText | None = None
         self._lines: Lines | None = None
         self._kept: list[Chunk] = []  # what was looked at of a pipe
         self._ended = False
@@ -122,6 +126,8 @@ class LogFile:
 
     def consumed(self) -> int:
         """Bytes of ``size`` read so far."""
+        if self._table is not None:
+            return round(self.size * self._table.share)
         return self._raw.consumed if self._raw is not None else self._done
 
     def close(self) -> None:
@@ -141,12 +147,15 @@ class LogFile:
         self._raw = Raw(file)
         magic = self._raw.peek(MAGIC_BYTES)
         codec = codec_of(magic)
+        if magic.startswith(PARQUET) and self._lasting:
+            self._table = ParquetText(self.path)
+            return Lines(self._table, self.origin)
         foreign = next((name for start, name in FOREIGN.items() if magic.startswith(start)), "")
         if foreign and codec is None:
             self.close()
             self._fail_foreign(foreign)
             return None
-        return Lines(Inflated(self._raw, codec) if codec else self._raw, self.origin)
+        return Lines(Unrolled(Inflated(self._raw, codec) if codec else self._raw), self.origin)
 
     def _fail(self, error: OSError) -> None:
         if self.direct:

@@ -1,6 +1,7 @@
 """The log the benchmark reads: one day of an API's ordinary traffic with one walker and one sweep in it.
 
-Run as a program, ``python -m tests.benchmarks.log LINES FILE``, so that numpy's memory is not the benchmark's own.
+Run as a program, ``python -m tests.benchmarks.log LINES FILE [FORMAT]``, so that numpy's memory is not the
+benchmark's own.
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ def _run(rng: np.random.Generator, count: int, hour: int, rate: float, form: str
     return Traffic.of(time_us, actor=actor, form=forms, number=number, status=status, size=size, attack=True)
 
 
-def blocks(lines: int) -> Iterator[bytes]:
-    """The log of exactly ``lines`` lines in the order of time, whole lines in each block.
+def blocks(lines: int, layout: str = "combined") -> Iterator[bytes]:
+    """The log of exactly ``lines`` lines in the order of time, whole lines in each block, below the layout's heading.
 
     The same number of lines gives the same log. Raises ``ValueError`` below LEAST_LINES.
     """
@@ -129,7 +130,8 @@ def blocks(lines: int) -> Iterator[bytes]:
     slices = -(-lines // SLICE_ROWS)
     edges = np.linspace(START_US, START_US + DAY_US, slices + 1).astype(np.int64).tolist()
     counts = np.diff(np.linspace(0, left, slices + 1).astype(np.int64)).tolist()
-    writer = Writer(actors)
+    writer = Writer(actors, layout)
+    yield writer.heading
     for start_us, end_us, count in zip(edges[:-1], edges[1:], counts, strict=True):
         part = [ordinary(rng, crowd, start_us, end_us, count), attacks.between(start_us, end_us)]
         yield from writer.blocks(Traffic.concatenate(part).ordered())
@@ -140,7 +142,7 @@ def main() -> None:
     lines, path = int(sys.argv[1]), Path(sys.argv[2])
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".part")
-    write(scratch, blocks(lines))
+    write(scratch, blocks(lines, *sys.argv[3:4]))
     scratch.replace(path)
 
 

@@ -19,18 +19,8 @@ from detector.formats.presets import Format
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 pytestmark = pytest.mark.skipif(not (SHARED / "conformance").is_dir(), reason="needs ../shared/data/conformance")
 
-# Formats that are no preset yet. A CRI or syslog prefix in front of a line is an envelope, not a format.
-LATER = {
-    "aws-alb": "AWS load balancer",
-    "aws-cloudfront": "W3C",
-    "cpanel": "dates as 06/10/2021: day and month cannot be told apart",
-    "haproxy": "HAProxy",
-    "haproxy/log": "HAProxy",
-    "iis": "W3C in XML",
-    "iis/access": "W3C",
-    "zoraxy": "Zoraxy",
-}
-ENVELOPE = "a CRI prefix stands in front"
+# Rows that name what is expected and not the line it is expected of: nothing can be read there.
+WITHOUT_LINE = {("crowdsec", 82), ("crowdsec", 83)}
 
 # (file, row) -> fields whose expectation is wrong, and why
 WRONG: dict[tuple[str, int], tuple[set[str], str]] = {
@@ -42,6 +32,16 @@ WRONG: dict[tuple[str, int], tuple[set[str], str]] = {
         {"client"},
         "the left of the list is the client's own word; the last hop spoke to the server until a proxy is declared",
     ),
+    ("crowdsec", 75): (
+        {"client"},
+        "Envoy's default text has X-Forwarded-For alone: Envoy appends its last hop, the left is the client's own word",
+    ),
+    ("crowdsec", 76): ({"client"}, "the same"),
+    ("filebeat", 9): (
+        {"rejected"},
+        "a TCP session of HAProxy: there is no request in it, and no path, status or method is expected",
+    ),
+    ("filebeat", 10): ({"client"}, "a web page has made a link of the address: [10.100.118.31](http://10.100.118.31)"),
 }
 
 
@@ -107,11 +107,13 @@ def same(name: str, want: Any, got: dict[str, Any], json_line: bool) -> bool:
         return (0 if want == "-" else int(want)) == got[name]
     if name == "client":
         address = got["address"] or ""
+        address = address[1:-1] if address[:1] == "[" and address[-1:] == "]" else address
         bare = address.rpartition(":")[0].strip("[]") if address.count(":") == 1 or address[:1] == "[" else address
         return want in (address, bare)
     if name == "path":
         target = got["target"] or ""
-        return want in (target, target.partition("?")[0])
+        whole = f"{target}?{got['query']}" if got["query"] else target
+        return want in (whole, target, target.partition("?")[0])
     field = got[name]
     if name == "host" and field and not json_line:
         field = field.partition(":")[0]
@@ -124,13 +126,14 @@ NAMES = ("client", "time", "method", "path", "status", "size", "agent", "host")
 def test_rows() -> None:
     """Every expected client, time, method, path, status, size, agent and host of the covered formats is read so."""
     covered: Counter[str] = Counter()
-    later: Counter[str] = Counter()
     faults = []
     for file, i, row in crowdsec() + filebeat():
         raw = (row["raw"] or "").encode()
-        if row["type"] in LATER or (row["type"] == "containerd" and not raw.startswith(b"{")):
-            later[LATER.get(row["type"], ENVELOPE)] += 1
+        if (file, i) in WITHOUT_LINE:
+            assert row["raw"] is None
             continue
+        if "rejected" in WRONG.get((file, i), ((), ""))[0]:
+            row["rejected"] = True
         found = detect([raw])
         covered[found.format.name if found.format else "rejected"] += 1
         if row["rejected"] or found.format is None:
@@ -143,7 +146,7 @@ def test_rows() -> None:
         if wrong != excused:
             faults.append((file, i, found.format.name, {name: (row[name], got) for name in wrong ^ excused}))
     assert faults == []
-    assert (sum(covered.values()), sum(later.values())) == (162, 43), (covered, later)
+    assert sum(covered.values()) + len(WITHOUT_LINE) == 205, covered
 
 
 @pytest.mark.parametrize(

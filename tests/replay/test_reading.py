@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class PlainDetection:
     format: PlainFormat | None
     closest: str | None
     rates: dict[str, float]
+    others: dict[str, float] = field(default_factory=dict)
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,10 @@ class OneRoute:
         """The template of the only route."""
         return "GET /feed"
 
+    def data_classes(self, route: int) -> tuple[str, ...]:
+        """None is declared."""
+        return ()
+
 
 def polls(seconds: np.ndarray, client: int = 0, rows: int = 20) -> Batch:
     """Requests for a feed of so many rows, without an object."""

@@ -50,6 +50,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
         features=lambda: FEATURES,
         skipped=[],
         lost=[],
+        unusual=[],
     )
 
     def replay(paths: list[str], settings: Any, *, on_progress: Any = None) -> Any:

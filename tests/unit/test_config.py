@@ -111,7 +111,7 @@ def test_all_problems_at_once_each_with_its_line() -> None:
         (
             "nonsense\n",
             "x.yaml:1: must be a section with the keys "
-            "source, identity, routes, detection, partners, suppressions, tripwires, state, sinks, web",
+            "source, identity, routes, policy, detection, partners, suppressions, tripwires, state, sinks, web",
         ),
     ],
 )
@@ -246,3 +246,23 @@ def test_what_contradicts_itself_in_a_sidecar_is_said() -> None:
     assert any("start_ms" in problem for problem in problems)
     assert any("source.kafka.consumer.a" in problem for problem in problems)
     assert any("a folder or a topic" in problem for problem in problems)
+
+
+def test_routes_policy_and_databases_are_read(tmp_path: Path) -> None:
+    """Templates with their data classes, files beside the configuration; bots and files tell a partner."""
+    for name in ("api.yaml", "persons.csv", "asn.mmdb", "bots.json"):
+        (tmp_path / name).write_text("x")
+    text = (
+        "routes:\n  openapi: api.yaml\n  templates:\n    - {route: 'GET /users/{id}', data_classes: [phone, name]}\n"
+        "policy: {persons: persons.csv}\n"
+        "identity: {asn_database: asn.mmdb, ladder: [account, certificate, bot, fingerprint, network, address]}\n"
+        "partners:\n  - {name: bot, match: {networks_file: bots.json, bots: [bot.example]}}\n"
+    )
+    config = parse_config(text.encode(), "x.yaml", tmp_path)
+    assert config.routes.templates[0].data_classes == ("phone", "name")
+    assert config.routes.openapi == tmp_path / "api.yaml"
+    assert config.policy.persons == tmp_path / "persons.csv"
+    assert config.identity.asn_database == tmp_path / "asn.mmdb"
+    assert config.partners[0].match.bots == ("bot.example",)
+    with pytest.raises(ConfigError, match="names_file and names go together"):
+        parse_config(b"partners:\n  - {name: b, match: {names: [.x.com]}}\n", "x.yaml", tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from detector.pipeline import Pipeline, Rules
 from detector.records.batch import DECLARED, KINDS, Batch
 from detector.records.declared import Declared, Partner, token
 from detector.records.keys import REPLAY_KEY
+from detector.records.looks import Looks
 from detector.state.layout import Sizes
 
 SMALL = Sizes(clients=1 << 14, objects=1 << 18, blocks=1 << 12)
@@ -28,6 +31,7 @@ class Two:
     """Stands for the routes: the token of a row's first segment is its route, 1 or 2."""
 
     mark = "two"
+    looks = Looks(threading.Lock())
 
     def assign(self, batch: Batch) -> None:
         """Puts rows where their first token says."""
@@ -39,6 +43,10 @@ class Two:
     def name(self, route: int) -> str:
         """The template."""
         return ("", "GET /items/{id}", "GET /users/{id}")[route]
+
+    def data_classes(self, route: int) -> tuple[str, ...]:
+        """None is declared."""
+        return ()
 
     def save(self) -> dict[str, np.ndarray]:
         """Nothing."""

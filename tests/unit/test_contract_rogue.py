@@ -16,7 +16,7 @@ from detector.records.routes import Routes
 from detector.simulate import DECLARED, Options, Play
 from detector.state.layout import Sizes
 
-SMALL = Sizes(clients=1 << 14, objects=1 << 18, blocks=1 << 12, beside=1 << 10)
+SMALL = Sizes(clients=1 << 14, objects=1 << 18, blocks=1 << 12)
 NIGHT = Options(
     start=datetime(2026, 3, 3, 1, 45, tzinfo=UTC),
     rate=5,

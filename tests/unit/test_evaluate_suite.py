@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from detector.evaluate.poisson import upper_bound
 from detector.evaluate.suite import Suite
 from detector.evaluate.suite_table import markdown, verdict
 from detector.evaluate.survival import Peaks
+from detector.evaluate.trial import run
 from detector.simulate.catalogue import PATTERNS
 
 
@@ -128,6 +130,27 @@ def test_suites_hold_the_whole_catalogue() -> None:
     assert {case.seed for case in full if case.form == "plain"} == {1, 2, 3, 4, 5}
     for case in PLAIN:
         PATTERNS[case.pattern].variant(case.variant)
+
+
+@pytest.mark.slow
+def test_every_case_can_be_staged() -> None:
+    """No case of any suite asks for more than its world has, and each attack lasts as long as its case."""
+    for name in ("quick", "full"):
+        for case in suite(name, seeds=1):
+            scene = Ground(world_of(case, SETTINGS[name]), SETTINGS[name]).play(case).scene
+            assert (scene is None) == (case.pattern == "quiet")
+            assert scene is None or scene.end_us - scene.start_us == round(case.seconds * 1e6), case.key
+
+
+def test_counts_only_hides_numbers_but_not_the_truth() -> None:
+    """Where the log lists no numbers of a batch, what was returned is known all the same."""
+    listed = Case("P7", "fast", seconds=20)
+    setting = replace(SETTINGS["tiny"], warm_hours=0.05)
+    taken = []
+    for case in (listed, replace(listed, listed=False)):
+        _, line = run(case, Ground(world_of(case, setting), setting))
+        taken.append(line["figures"]["records_taken"])
+    assert taken[0] == taken[1] > 10_000
 
 
 def test_only() -> None:

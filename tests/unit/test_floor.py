@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from detector.detectors import BLOCK_DETECTORS, CLIENT_DETECTORS, RULE_DETECTORS
+from detector.detectors import CLIENT_DETECTORS, PATTERNS
 from detector.engines.coverage import Coverage
 from detector.engines.floor import floor_lines, floor_records
 from detector.evidence.client import ClientEvidence, Null
@@ -16,7 +16,7 @@ from detector.state.layout import CLIENT, COUNTER
 from tests.unit.test_contract import terms
 from tests.unit.test_judging import SMALL, OneRoute, pipeline
 
-EVERY = (*CLIENT_DETECTORS, *BLOCK_DETECTORS, *RULE_DETECTORS)
+EVERY = sorted(PATTERNS)
 
 
 def text(line: Pipeline, **counts: object) -> str:

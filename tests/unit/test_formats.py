@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 
 from detector.errors import FormatError, UsageError
-from detector.formats import PRESETS, detect, json_kernel, jsonlines, load, text_kernel, value_kernel, variables
+from detector.formats import (
+    PRESETS,
+    detect,
+    fields,
+    json_kernel,
+    jsonlines,
+    load,
+    prefix,
+    prefix_kernel,
+    stamp_kernel,
+    text_kernel,
+    value_kernel,
+    variables,
+)
 from detector.formats.fields import FIELD, FIELDS, MAX_LINE_BYTES, REASON, REASONS, Fields
 from detector.formats.presets import Format, aliases
 from tests.format_lines import PLAIN, parsed, scan
@@ -27,12 +40,16 @@ def test_kernels_speak_of_the_same_numbers() -> None:
     assert value_kernel.MAX_LINE_BYTES == MAX_LINE_BYTES
     assert (FIELD["forwarded"], FIELD["method"]) == (value_kernel.FORWARDED, value_kernel.METHOD)
     assert (FIELD["address"], FIELD["target"]) == (json_kernel.ADDRESS_FIELD, json_kernel.TARGET_FIELD)
-    kinds = ("HEAD", "SPAN", "TIME_CLF", "TIME_ISO", "TIME_EPOCH", "REQUEST", "ADDRESSES", "END")
-    for name in (*kinds, "WORD", "QUOTED", "FREE", "REST"):
+    kinds = ("HEAD", "SPAN", "REQUEST", "ADDRESSES", "END", "REQUEST_URL")
+    for name in (*kinds, "WORD", "QUOTED", "FREE", "REST", "CELL"):
         assert getattr(text_kernel, name) == getattr(variables, name)
+    for name in ("TIME_CLF", "TIME_ISO", "TIME_EPOCH", "TIME_LOCAL", "TIME_US", "DAY", "CLOCK", "TIME_ANY"):
+        assert getattr(stamp_kernel, name) == getattr(variables, name)
+    assert (fields.ZONELESS, prefix.PREFIXES) == (value_kernel.ZONELESS, {"syslog": 0, "cri": 1})
+    assert (prefix_kernel.SYSLOG, prefix_kernel.CRI, FIELD["host"]) == (0, 1, value_kernel.HOST)
     for name in ("STATUS", "BYTES", "ROWS", "ADDRESS"):
         assert getattr(text_kernel, f"{name}_OP") == getattr(variables, name)
-    for name in ("NONE", "TEXT", "MOMENT", "STATUS_KEY", "BYTES_KEY", "ROWS_KEY", "REQUEST_KEY"):
+    for name in ("NONE", "TEXT", "MOMENT", "STATUS_KEY", "BYTES_KEY", "ROWS_KEY", "REQUEST_KEY", "URL_KEY", "PAIRS"):
         assert getattr(json_kernel, name) == getattr(jsonlines, name)
     assert len(FIELDS) <= json_kernel.TIME_RANK
 
@@ -42,6 +59,9 @@ def test_names_and_aliases() -> None:
     assert load("Combined").name == "combined"
     assert [load(n).name for n in ("COMBINED", "VCOMBINED", "COMMON", "VCOMMON", "TRAEFIKCLF", "CADDY")] == [
         "combined", "vhost_combined", "common", "vhost_common", "traefik_clf", "caddy",
+    ]  # fmt: skip
+    assert [load(n).name for n in ("W3C", "CLOUDFRONT", "CLOUDSTORAGE", "AWSELB", "AWSALB", "AWSS3", "SQUID")] == [
+        "w3c", "cloudfront", "gcp_storage", "aws_elb", "aws_alb", "aws_s3", "squid",
     ]  # fmt: skip
     assert load("traefik-json").name == "traefik_json"
     assert not set(aliases()) & set(PRESETS)

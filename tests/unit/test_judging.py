@@ -32,6 +32,10 @@ class OneRoute:
         """The template of the only route."""
         return "GET /users/{id}"
 
+    def data_classes(self, route: int) -> tuple[str, ...]:
+        """None is declared."""
+        return ()
+
 
 def batch_of(seconds: npt.ArrayLike, client: npt.ArrayLike, number: npt.ArrayLike) -> Batch:
     """Record reads at given seconds, by client number and object id."""

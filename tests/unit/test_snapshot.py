@@ -28,7 +28,7 @@ from detector.records.batch import Batch
 from detector.records.keys import HashKey
 from detector.records.probing import places
 from detector.records.routes import OTHER, Routes
-from detector.records.shape import CLASSES, HASHED, NUMBER
+from detector.records.shape import HASHED, NUMBER
 from detector.records.texts import TEXT, Texts
 from detector.state.archive import pack, unpack
 from detector.state.layout import CLIENT, COUNTER, OBJECT, ROUTE, Sizes, State
@@ -37,7 +37,7 @@ from tests.unit.test_judging import ODD, START, batch_of
 
 SMALL = Sizes(clients=1 << 10, objects=1 << 14, blocks=1 << 8, cells=1 << 6, crossings=1 << 8, maturity=1 << 8)
 MINUTE_US = 60_000_000
-ITEMS, USERS, PETS = (CLASSES + HASHED + 64 * n for n in (1, 2, 3))  # tokens of path literals
+ITEMS, USERS, PETS = (HASHED + (n << 28) for n in (1, 2, 3))  # tokens of path literals
 NAMES = {ITEMS: b"items", USERS: b"users", PETS: b"pets"}
 
 

@@ -20,7 +20,7 @@ from detector.incidents.incident import Incident
 from detector.incidents.story import Story
 from detector.incidents.suppression import Suppression
 from detector.pipeline import Pipeline, Rules
-from detector.records.templates import names_route
+from detector.records.route_names import names_route
 from tests.unit.test_judging import SMALL, START, OneRoute, batch_of
 
 FOREVER = 1 << 62

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,8 @@ class Simulation:
 
     def text(self) -> bytes:
         """The log as bytes."""
-        return Writer(self.actors, self.layout).text(self.traffic)
+        writer = Writer(self.actors, self.layout)
+        return writer.heading + writer.text(self.traffic)
 
     def write(self, path: Path) -> int:
         """Writes the log (compressed where the name ends in ``.gz``); returns the bytes of text.
@@ -65,7 +67,8 @@ class Simulation:
         Raises:
             OSError: the file cannot be written.
         """
-        return write(path, Writer(self.actors, self.layout).blocks(self.traffic))
+        writer = Writer(self.actors, self.layout)
+        return write(path, chain([writer.heading], writer.blocks(self.traffic)))
 
 
 def shop(key: str, options: Options) -> Simulation:
