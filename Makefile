@@ -9,7 +9,8 @@ UV     := UV_PYTHON=$(BIN)/python UV_LINK_MODE=copy $(BIN)/uv
 DEMO   := sample_logs/quiet.log.gz sample_logs/p1.log.gz sample_logs/p2.log.gz sample_logs/p3.log.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka evaluate evaluate-quick samples e2e e2e-long lock clean
+.PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka evaluate evaluate-quick samples e2e e2e-long \
+	configs lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -40,6 +41,7 @@ docs: $(VENV)/dev.stamp ## every public thing has a docstring
 
 bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc; then the stream, as bench-kafka
 	$(BIN)/python -m tests.benchmarks.replay $(if $(LINES),--lines $(LINES))
+	$(BIN)/python -m tests.benchmarks.formats $(if $(LINES),--lines $(LINES))
 	$(BIN)/python -m tests.benchmarks.stream
 
 bench-kafka: $(VENV)/dev.stamp ## records per second out of Apache Kafka beside kafka-python and confluent-kafka, and the delay of alerts
@@ -64,6 +66,9 @@ e2e: $(VENV)/dev.stamp ## tests against real servers
 
 e2e-long: $(VENV)/dev.stamp ## the long forms: 200 kills
 	$(BIN)/python -m pytest -m "e2e and slow" tests/e2e
+
+configs: $(VENV)/dev.stamp ## make rules and dashboards from the tables in configs/source
+	$(BIN)/python -m configs.source
 
 lock: $(VENV)/dev.stamp ## choose the newest versions that pyproject.toml allows and lock them with hashes
 	$(UV) pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

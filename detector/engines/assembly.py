@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from detector import __version__, formats
 from detector.compiled import prepare
 from detector.config import Config
+from detector.config_model import AlertmanagerConfig
 from detector.engines.keeping import Keeper, Store, fingerprint
 from detector.engines.local import DECLARED_KERNELS, KERNELS
 from detector.engines.sidecar import Sidecar
@@ -28,6 +30,7 @@ from detector.sinks.outbox import Outbox
 KEY_BYTES = 32
 STREAM_KERNELS = (
     *KERNELS,
+    "detector.records.resolve:WHOSE",
     "detector.formats.jsonlines:_SCAN",
     "detector.formats.envelope:UNWRAP",
     "detector.sources.kafka_batches:_RECORDS",
@@ -130,9 +133,11 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
     assert config.state.key_file is not None
     ends = ExitStack()
     with ExitStack() as undo:
-        sinks = make_sinks(config, standard_output)
+        telling: list[Telemetry] = []
+        sinks = make_sinks(config, standard_output, lambda: [record for one in telling for record in one.active()])
         metrics = Metrics(__version__, {"sink": [sink.name for sink in sinks], "data_class": ["none"]})
         telemetry = Telemetry(metrics, tell)
+        telling.append(telemetry)
         status = Status()
         server = serve(config.web.listen_address, metrics, status)
         undo.callback(server.close)
@@ -225,8 +230,14 @@ def make_store(config: Config, folder: Path) -> Store:
     return FolderStore(shared.folder if shared is not None and shared.folder else folder / "snapshots")
 
 
-def make_sinks(config: Config, standard_output: bool) -> list[Any]:
-    """The sinks a configuration names; standard output where it names none and the caller wants it."""
+def make_sinks(config: Config, standard_output: bool, active: Callable[[], list[dict[str, Any]]]) -> list[Any]:
+    """The sinks a configuration names; standard output where it names none and the caller wants it.
+
+    Args:
+        config: what it says.
+        standard_output: whether the caller does.
+        active: gives the records of the incidents that are active.
+    """
     sinks: list[Any] = []
     said = config.sinks
     if said.jsonl is not None:
@@ -246,11 +257,21 @@ def make_sinks(config: Config, standard_output: bool) -> list[Any]:
             hook.url, hook.secret_file, min_severity=hook.min_severity, timeout_s=hook.timeout_seconds
         )
         sinks.append(Webhook(settings))
+    if said.alertmanager is not None:
+        sinks.append(_alertmanager(said.alertmanager, active))
     if not sinks and standard_output:
         from detector.sinks.jsonl import JsonLinesLog
 
         sinks.append(JsonLinesLog(Path("/dev/stdout"), "stdout"))
     return sinks
+
+
+def _alertmanager(said: AlertmanagerConfig, active: Callable[[], list[dict[str, Any]]]) -> Any:
+    from detector.sinks.alertmanager import Alertmanager, AlertmanagerSettings
+
+    fields = {field.name: getattr(said, field.name) for field in dataclass_fields(said)}
+    timeout_s = fields.pop("timeout_seconds")
+    return Alertmanager(AlertmanagerSettings(**fields, timeout_s=timeout_s), active)
 
 
 SECURITY = ("bootstrap", "security", "sasl", "ssl")  # beginnings of what producer and consumer have in common

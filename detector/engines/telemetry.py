@@ -67,6 +67,7 @@ class Telemetry:
     _suppressed: dict[str, int] = field(default_factory=dict)  # open ones, and the revision that was counted
     _counters: Counter[str] = field(default_factory=Counter)
     _renewed_s: float = 0.0
+    _log_now_us: int = 0
 
     def __post_init__(self) -> None:
         self.exporter.set("config_last_reload_successful", 1)
@@ -159,8 +160,17 @@ class Telemetry:
             self.exporter.set("last_request_timestamp_seconds", pipeline.last_us / 1e6)
             self.exporter.set("event_lag_seconds", max(clock.wall().timestamp() - pipeline.last_us / 1e6, 0.0))
 
-    def _renew_incidents(self, log_now_us: int) -> None:
+    def active(self) -> list[dict[str, Any]]:
+        """The records of the incidents that are active; any thread may ask."""
         now = clock.monotonic()
+        told = list(self._open.values())
+        return [one.incident.record() for one in told if self._is_active(one, now)]
+
+    def _is_active(self, told: _Told, now: float) -> bool:
+        return self._log_now_us - told.last_us < ACTIVE_S * 1e6 and now - told.moved_s < ACTIVE_S
+
+    def _renew_incidents(self, log_now_us: int) -> None:
+        now, self._log_now_us = clock.monotonic(), log_now_us
         opened: Counter[tuple[str, ...]] = Counter()
         active: Counter[tuple[str, ...]] = Counter()
         exposed: Counter[tuple[str, ...]] = Counter()
@@ -168,7 +178,7 @@ class Telemetry:
             incident = told.incident
             key = incident.pattern, incident.severity
             opened[key] += 1
-            active[key] += log_now_us - told.last_us < ACTIVE_S * 1e6 and now - told.moved_s < ACTIVE_S
+            active[key] += self._is_active(told, now)
             exposed[incident.pattern,] += incident.records_exposed.estimate
         self.exporter.replace("incidents_open", opened)
         self.exporter.replace("incidents_active", active)

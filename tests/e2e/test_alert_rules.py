@@ -1,0 +1,133 @@
+"""What configs/ gives to Prometheus, Alertmanager and Grafana, read by the real tools where there are some."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from configs.source import __main__ as made
+from configs.source.alerts import read
+from detector.health import METRICS, PATTERN
+from tests.conftest import ROOT
+from tests.e2e.broker import Unavailable, skip_or_fail
+from tests.e2e.monitoring import program
+
+pytestmark = pytest.mark.e2e
+
+CONFIGS = ROOT / "configs"
+DASHBOARDS = sorted((CONFIGS / "grafana" / "dashboards").glob("*.json"))
+NAME = re.compile(r"\bdetector_[a-z0-9_]+")
+
+
+def run(name: str, *arguments: str) -> None:
+    """Runs a tool that says by its exit code whether all is well."""
+    try:
+        path = program(name)
+    except Unavailable as why:
+        skip_or_fail(why)
+    done = subprocess.run([path, *arguments], cwd=CONFIGS, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_made_files_are_those_of_their_source() -> None:
+    """Nobody has changed a file that is made."""
+    assert made.main(["--check"]) == 0
+
+
+def test_rules_fire_and_do_not() -> None:
+    """promtool runs the cases of rules_test.yaml."""
+    run("promtool", "check", "config", "prometheus/scrape.yaml")
+    run("promtool", "test", "rules", "prometheus/rules_test.yaml")
+
+
+def test_alertmanager_takes_the_example() -> None:
+    """amtool reads the configuration and its template, and each severity goes where it should."""
+    run("amtool", "check-config", "alertmanager/alertmanager.yaml")
+    for severity, receiver in (("critical", "on-call"), ("low", "tickets"), ("informational", "nobody")):
+        run(
+            "amtool", "config", "routes", "test", "--config.file=alertmanager/alertmanager.yaml",
+            f"--verify.receivers={receiver}", f"severity={severity}",
+        )  # fmt: skip
+
+
+def test_each_alert_has_its_page() -> None:
+    """A runbook with its four parts for each alert, and none for an alert that does not exist."""
+    pages = {path.stem: path.read_text() for path in (CONFIGS / "runbooks").glob("*.md") if path.stem != "README"}
+    assert pages.keys() == {alert.name for alert in read().alerts}
+    for name, text in pages.items():
+        parts = [line for line in text.split("\n") if line.startswith("## ")]
+        assert parts == [
+            "## What it means", "## The first five minutes", "## How to silence it", "## What else it may be",
+        ], name  # fmt: skip
+
+
+def test_each_pattern_has_its_alert() -> None:
+    """Whatever the catalogue can raise above informational is in exactly one alert."""
+    exprs = [alert.expr for alert in read().alerts if alert.group == "detector-incidents"]
+    alerted = [p for expr in exprs for p in re.search(r'pattern=~"([^"]+)"', expr)[1].split("|")]  # type: ignore[index]
+    assert sorted(alerted) == sorted(set(PATTERN.values) - {"metronome"})
+
+
+def known(expression: str) -> set[str]:
+    """The metrics in an expression that Detector does not have."""
+    names = {f"detector_{metric.name}" for metric in METRICS}
+    names |= {f"detector_{metric.name}_bucket" for metric in METRICS if metric.kind == "histogram"}
+    return set(NAME.findall(expression)) - names
+
+
+def test_rules_ask_for_metrics_there_are() -> None:
+    """Each expression parses, and each metric in it is one of Detector's."""
+    for alert in read().alerts:
+        promql_parser.parse(alert.expr)
+        assert not known(alert.expr), alert.name
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_dashboards_are_sound(path: Path) -> None:
+    """The rules of Grafana's dashboard linter: one data source variable, job and instance in every query, titles,
+    descriptions and units, rates over `$__rate_interval`, nothing to be edited by hand."""
+    board = json.loads(path.read_text())
+    variables: dict[str, dict[str, Any]] = {one["name"]: one for one in board["templating"]["list"]}
+    assert [one["label"] for one in variables.values() if one["type"] == "datasource"] == ["Data source"]
+    for name in ("job", "instance"):
+        assert variables[name]["allValue"] == ".+"
+        assert variables[name]["refresh"] == 2
+    assert board["editable"] is False
+    assert board["timezone"] == "utc"
+    places = set()
+    for panel in board["panels"]:
+        at = panel["gridPos"]
+        assert panel["title"]
+        assert panel["description"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert panel["datasource"]["uid"] == "${datasource}"
+        assert at["x"] + at["w"] <= 24
+        places.add((at["x"], at["y"]))
+        for target in panel["targets"]:
+            expression = target["expr"]
+            assert 'job=~"$job",instance=~"$instance"' in expression, expression
+            assert not re.search(r"rate\([^)]*\[(?!\$__rate_interval|1d)", expression), expression
+            assert not known(expression), expression
+            filled = expression.replace("$__rate_interval", "5m").replace("$__range", "6h")
+            promql_parser.parse(filled)
+    assert len(places) == len(board["panels"])
+
+
+def test_provisioning_names_what_there_is() -> None:
+    """The data source of the rules and the folder of the dashboards are those that are provisioned."""
+    folder = CONFIGS / "grafana" / "provisioning"
+    source = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())["datasources"][0]["uid"]
+    rules = yaml.safe_load((folder / "alerting" / "rules.yaml.off").read_text())
+    uids = {query["datasourceUid"] for group in rules["groups"] for rule in group["rules"] for query in rule["data"]}
+    assert uids == {source, "__expr__"}
+    titles = [rule["uid"] for group in rules["groups"] for rule in group["rules"]]
+    assert len(titles) == len(set(titles))
+    boards = {json.loads(path.read_text())["uid"] for path in DASHBOARDS}
+    assert {alert.dashboard for alert in read().alerts} <= boards
