@@ -39,6 +39,12 @@ class Committer:
             self._try()
         return fresh
 
+    def restored(self, offsets: dict[Partition, int]) -> None:
+        """These come from a snapshot, so they are durable; whoever made it may have died before it told the group, and
+        where no record follows nobody else will."""
+        told = self.source.committed()
+        self._waiting.update({key: offset for key, offset in offsets.items() if offset > told.get(key, -1)})
+
     def _try(self) -> None:
         crash_here("before_commit")
         if self.source.commit(dict(self._waiting)):

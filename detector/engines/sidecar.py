@@ -198,6 +198,7 @@ class Sidecar:
             self._warm_at = {(topic, number): offset for topic, number, offset in restored.warm_at}
             side.pipeline.warming = bool(self._warm_at)
             self._go_on(side, offsets)
+            self._commits.restored(offsets)
             self._deliver_again(restored)
             self.tell("restored", generation=restored.order[0], sequence=restored.order[1])
             return restored

@@ -88,6 +88,7 @@ class SpreadSidecar(Sidecar):
         for restored in {id(found): found for found in best.values()}.values():
             mine = [partition for partition, found in best.items() if found is restored]
             unknown += self._take_over(restored, mine)
+        self._commits.restored({key: self._saved_at[key] for key in partitions if key in self._saved_at})
         if unknown:
             self._rewind_some(unknown)
 

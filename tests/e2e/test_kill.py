@@ -55,16 +55,19 @@ class Stream:
         broker: the broker.
         lines: what is written.
         module: what is run in place of ``detector``.
+        rate: records a second.
     """
 
-    def __init__(self, folder: Path, broker: Broker, lines: list[bytes], module: str = "detector") -> None:
+    def __init__(
+        self, folder: Path, broker: Broker, lines: list[bytes], module: str = "detector", rate: float = RATE
+    ) -> None:
         again = {"group_instance_id": "a"}  # a restarted process takes its own place: no time-out of the dead one
         topic = folder.name.replace("_", "-")
         self.setting = Setting(folder, broker.bootstrap, topic, snapshot=0.3, consumer=again)
         self.module = module
         make_topic(broker.bootstrap, self.setting.topic, 3)
         self._ended = threading.Event()
-        arguments = (broker.bootstrap, self.setting.topic, lines, RATE)
+        arguments = (broker.bootstrap, self.setting.topic, lines, rate)
         self._feeder = threading.Thread(target=feed, args=arguments, kwargs={"stop": self._ended.is_set})
         self._feeder.start()
 
@@ -121,7 +124,7 @@ def test_killed_at_every_step(
     tmp_path: Path, broker: Broker, log_lines: list[bytes], due: dict[str, dict[str, object]]
 ) -> None:
     """Killed once at every named step between reading and committing; every plan must have come to its point."""
-    with Stream(tmp_path, broker, log_lines) as stream:
+    with Stream(tmp_path, broker, log_lines, rate=0.7 * RATE) as stream:
         landed = []
         for point in crash.POINTS:
             with stream.member(f"{point}:1") as member:

@@ -51,9 +51,14 @@ class Storm:
             while monotonic() < until and not over():
                 pause(0.1)
             if len(self.members) == MOST or (len(self.members) > 1 and self._chance.random() < 0.5):
-                self.go(str(self._chance.choice(sorted(self.members))), kill=self._chance.random() < 0.3)
+                self.go(self._who(), kill=self._chance.random() < 0.3)
             else:
                 self.come()
+
+    def _who(self) -> str:
+        """Who goes: any of them, or the one that has been there longest, which owns the stream where one does."""
+        oldest = next(iter(self.members))
+        return oldest if self._chance.random() < 0.5 else str(self._chance.choice(sorted(self.members)))
 
     def come(self) -> None:
         """A member joins; it has the folder of an earlier one only by chance."""
