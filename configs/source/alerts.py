@@ -74,8 +74,11 @@ def _alert(defaults: dict[str, str], group: dict[str, Any], each: dict[str, Any]
 
 
 def incidents_of(patterns: str) -> str:
-    """Active incidents of some patterns, as many alerts as were raised since: the count is one of the labels."""
+    """Active incidents of some patterns by severity; how many were raised is a label, so one more is another alert.
+
+    The counter has the severity of the moment of raising, at most three of them a pattern; the gauge the present one.
+    """
     chosen = f'pattern=~"{patterns}",severity=~"{PAGING}"'
-    by = "job, pattern, severity"
-    raised = f'count_values by ({by}) ("raised", sum by ({by}) (detector_incidents_total{{{chosen}}}))'
-    return f"{raised} and on ({by}) (sum by ({by}) (detector_incidents_active{{{chosen}}}) > 0)"
+    active = f"sum by (job, pattern, severity) (detector_incidents_active{{{chosen}}}) > 0"
+    total = f'sum by (job, pattern) (detector_incidents_total{{pattern=~"{patterns}"}})'
+    return f'({active}) * on (job, pattern) group_left (raised) count_values by (job, pattern) ("raised", {total})'
