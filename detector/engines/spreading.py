@@ -3,8 +3,8 @@
 A member keeps one snapshot of all it holds, under a name of its own, and leaves one of each partition that is taken
 from it. Who is given a partition looks for the snapshot that has read it furthest, takes that partition's clients and
 rows out of it, and goes on from there; so nothing is judged by nobody, after a member has left as after it was killed.
-What spans clients (objects, blocks of ids, sweeps)
-stays with each process and covers only its partitions: that is said by a metric and in the log.
+What spans clients (objects, blocks of ids, cells, sweeps, campaigns) stays with each process and covers only its
+partitions: that is said by a metric and in the log.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,10 +75,6 @@ class _Server:
     def get(self, path: str) -> Any:
         """The JSON at a path of its interface."""
         return json.loads(urllib3.request("GET", self.url + path, timeout=10).data)
-
-    def reload(self) -> None:
-        """Reads its configuration again."""
-        self.process.send_signal(signal.SIGHUP)
 
     def __enter__(self) -> Self:
         return self

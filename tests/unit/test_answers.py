@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 
@@ -12,30 +10,12 @@ from detector.incidents.render import told
 from detector.incidents.story import Story, keys_of
 from detector.pipeline import Pipeline, Rules
 from detector.records.batch import MISS, Batch
-from detector.records.looks import Looks
 from detector.state.layout import Sizes
+from tests.unit.test_judging import OneRoute
 
 SMALL = Sizes(clients=1 << 12, objects=1 << 14, blocks=1 << 8)
 START = 1_700_000_000_000_000
 ODD = np.uint64(0x9E3779B97F4A7C15)
-
-
-class OneRoute:
-    """Stands for the routes: everything is read through route 1."""
-
-    looks = Looks(threading.Lock())
-
-    def assign(self, batch: Batch) -> None:
-        """Puts every row on route 1."""
-        batch.route[:] = 1
-
-    def name(self, route: int) -> str:
-        """The template of the only route."""
-        return "GET /feed"
-
-    def data_classes(self, route: int) -> tuple[str, ...]:
-        """None is declared."""
-        return ()
 
 
 def polls(seconds: np.ndarray, client: int = 0, rows: int = 20) -> Batch:
