@@ -196,7 +196,7 @@ TABLES = (
 class Sizes:
     """How many slots each table has; powers of two.
 
-    The defaults hold a million clients in 0.35 GB, 8 million objects in 0.13 GB, 65,536 cells beside those of the
+    The defaults hold a million clients in 0.44 GB, 8 million objects in 0.13 GB, 65,536 cells beside those of the
     routes in 0.04 GB, the last 131,072 crossings and 262,144 newcomers in 0.016 GB: some hours, and three quarters of
     an hour, at 100 new clients a second.
     """
