@@ -269,7 +269,8 @@ class SourceConfig:
 
     format: str | None = _option(None, Rule("a preset's name or a log_format string; detected where not said"))
     envelope: str = _option(
-        "auto", Rule("what wraps a log record: none, auto, or the key the record stands under, such as message")
+        "auto",
+        Rule("what wraps a log record: none, auto, otlp_proto, or the key the record stands under, such as message"),
     )
     files: FilesConfig | None = _option(None, Rule("growing log files"))
     kafka: KafkaSourceConfig | None = _option(None, Rule("Kafka topics"))

@@ -33,6 +33,7 @@ STREAM_KERNELS = (
     "detector.records.resolve:WHOSE",
     "detector.formats.jsonlines:_SCAN",
     "detector.formats.envelope:UNWRAP",
+    "detector.formats.otlp:UNROLL",
     "detector.sources.kafka_batches:_RECORDS",
     *DECLARED_KERNELS,
 )

@@ -17,6 +17,7 @@ from detector.errors import UsageError
 from detector.formats.detection import ENOUGH, Detection, detect
 from detector.formats.fields import MAX_LINE_BYTES, Fields
 from detector.formats.jsonlines import JsonFormat
+from detector.formats.otlp import FIRST_BYTE, unrolled
 from detector.sources.chunk import Chunk
 
 UNWRAP = Kernel(
@@ -39,6 +40,7 @@ UNWRAP = Kernel(
 
 AUTO = "auto"
 NONE, LINES, ARRAY, RECORDS = "none", "lines", "array", "records"
+OTLP = "otlp_proto"  # as OpenTelemetry's Kafka exporter calls its default encoding
 
 # Arrays of records inside a message's object, at whatever depth: CloudTrail, Azure, OTLP's log records and spans.
 RECORD_ARRAYS = ("Records", "records", "logRecords", "spans")
@@ -81,7 +83,7 @@ class Envelope:
     """How records lie in messages. Made by :meth:`named` or :func:`detect_envelope`.
 
     Attributes:
-        name: ``none``, ``lines``, ``array``, ``records`` or the key that holds the record.
+        name: ``none``, ``lines``, ``array``, ``records``, ``otlp_proto`` or the key that holds the record.
         key: that key; empty for none. It counts at the top level of the message's object and nowhere else; a dot in it
             also means one object inside another. Keys are compared as written: one with escapes in it is another key.
         arrays: whether a message that is a JSON array of objects or strings is as many records.
@@ -107,13 +109,13 @@ class Envelope:
         """
         if name == NONE:
             return cls(NONE, arrays=False, splits=False)
-        if name == RECORDS:
+        if name in (RECORDS, OTLP):
             return cls(name)
         if name in (LINES, ARRAY):
             return cls(name, arrays=name == ARRAY)
         odd = any(c < " " or c in '"\\' for c in name)
         if not name or name == AUTO or odd or len(name.encode("utf-8", "replace")) > MAX_KEY_BYTES:
-            known = ", ".join((NONE, LINES, ARRAY, RECORDS, *KEYS))
+            known = ", ".join((NONE, LINES, ARRAY, RECORDS, OTLP, *KEYS))
             shown = "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in name[:80])
             raise UsageError(f"no envelope is called '{shown}'; there are {known}, or give the key that holds the line")
         return cls(name, key=name)
@@ -124,10 +126,12 @@ class Envelope:
         if self.key:
             return f"wrapped by {KEYS[self.key]} (`{self.key}`)" if self.key in KEYS else f"wrapped under `{self.key}`"
         about = {NONE: "not wrapped", LINES: "lines", ARRAY: "JSON objects or arrays of them"}
+        about[OTLP] = "in OpenTelemetry's protobuf requests (otlp_proto)"
         return about.get(self.name, f"in arrays inside ({', '.join(RECORD_ARRAYS)})")
 
     def open(self, chunk: Chunk) -> Chunk:
-        """The records of a chunk of messages, in the same buffer, each with its message's position.
+        """The records of a chunk of messages, in the same buffer, each with its message's position. Protobuf is written
+        as JSON into a buffer of its own.
 
         A string under the key is unescaped in place and becomes the record; an object there is the record as it
         stands. A key that comes twice opens nothing: which of the two the scanner should believe cannot be known. Line
@@ -136,7 +140,9 @@ class Envelope:
         return self.opened(chunk)[0]
 
     def opened(self, chunk: Chunk) -> tuple[Chunk, int]:
-        """:meth:`open`, and how many of the records were found under the key."""
+        """:meth:`open`, and how many of the records were found under the key; of protobuf, how many messages opened."""
+        if self.name == OTLP:
+            return unrolled(chunk)
         total = len(chunk.starts)
         if not self.splits or not total:
             return chunk, 0
@@ -174,7 +180,8 @@ def detect_envelope(samples: list[bytes], given: Scanner | None = None) -> tuple
     best_rate = _rate(detection)
     if best_rate >= ENOUGH:
         return best, detection
-    for key in (RECORDS, *KEYS):
+    binary = [OTLP] if any(sample.startswith(FIRST_BYTE) for sample in samples) else []
+    for key in (*binary, RECORDS, *KEYS):
         wrapped = Envelope.named(key)
         records, found = _records(samples, wrapped)
         other = _detect(records, given) if found or key == RECORDS else Detection(None, {}, None)

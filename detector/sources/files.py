@@ -15,6 +15,7 @@ import numpy as np
 
 from detector.errors import InputError
 from detector.sources.chunk import Chunk
+from detector.sources.delimited import Delimited
 from detector.sources.inflate import FOREIGN, MAGIC_BYTES, Inflated, Raw, codec_of
 from detector.sources.lines import Lines
 from detector.sources.parquet import MAGIC as PARQUET
@@ -155,7 +156,7 @@ class LogFile:
             self.close()
             self._fail_foreign(foreign)
             return None
-        return Lines(Unrolled(Inflated(self._raw, codec) if codec else self._raw), self.origin)
+        return Lines(Unrolled(Delimited(Inflated(self._raw, codec) if codec else self._raw)), self.origin)
 
     def _fail(self, error: OSError) -> None:
         if self.direct:
