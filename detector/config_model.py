@@ -272,6 +272,7 @@ class SourceConfig:
         "auto",
         Rule("what wraps a log record: none, auto, otlp_proto, or the key the record stands under, such as message"),
     )
+    sample_rate: float = _option(1.0, Rule("share of requests that get a line, where the gateway samples", 1e-6, 1))
     files: FilesConfig | None = _option(None, Rule("growing log files"))
     kafka: KafkaSourceConfig | None = _option(None, Rule("Kafka topics"))
 

@@ -100,6 +100,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("requests_total", "counter", "Requests parsed.", (FORMAT,)),
     Metric("requests_rejected_total", "counter", "Lines that are no request, by reason.", (REASON,)),
     Metric("requests_late_total", "counter", "Requests older than the order they should have stood in."),
+    Metric("requests_doubled_total", "counter", "Requests that both proxies of a hop logged, counted once."),
     Metric("requests_future_total", "counter", "Requests dated more than an hour ahead of those around them."),
     Metric("object_known_ratio", "gauge", "Share of requests whose object is known, 0 to 1."),
     Metric(

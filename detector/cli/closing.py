@@ -27,6 +27,7 @@ def closing_lines(coverage: Coverage, floor: Sequence[str]) -> list[str]:
         for count, what in (
             (coverage.torn, "torn lines accepted"),
             (coverage.filtered, "outside --since, --until or --vhost"),
+            (coverage.doubled, "logged by both proxies of a hop and counted once"),
             (coverage.late, "out of order by more than the lateness allowed"),
             (coverage.future, "dated more than an hour ahead"),
         )
@@ -34,6 +35,12 @@ def closing_lines(coverage: Coverage, floor: Sequence[str]) -> list[str]:
     ]
     if remarks:
         lines.append(f"of these  {', '.join(remarks)}")
+    if coverage.omitted:
+        whole = coverage.requests + round(coverage.omitted / 1000)
+        lines.append(
+            f"sampled   {coverage.requests:,} of about {whole:,} requests ({coverage.requests / whole:.2%}): counts of "
+            "incidents are scaled, evidence and floor speak of lines"
+        )
     lines += _named("skipped", coverage.skipped)
     lines += [f"floor     {line}" for line in floor]
     return [printable(line) for line in lines]

@@ -25,6 +25,8 @@ class Coverage:
         requests: requests handed on: ``parsed - filtered``.
         with_object: of those, with a record known that they read.
         by_kind: of those, by the kind of client (``records.batch.KINDS``).
+        omitted: requests that have no line because the log is a sample, thousandths.
+        doubled: requests a second proxy logged too, counted once.
         late, future: of those, too old or dated ahead (see ``engines.moments``).
         first_us, last_us: log time of the first and last request that is not future, microseconds UTC; None = none.
         files: files that gave at least one line.
@@ -41,6 +43,8 @@ class Coverage:
     requests: int = 0
     with_object: int = 0
     by_kind: dict[str, int] = field(default_factory=dict)
+    omitted: int = 0
+    doubled: int = 0
     late: int = 0
     future: int = 0
     first_us: int | None = None
@@ -66,6 +70,7 @@ class Coverage:
         first = batch.requests > 0
         kinds = np.bincount(batch.kind[first], minlength=len(KINDS)).tolist()
         self.requests += sum(kinds)
+        self.omitted += int(batch.omitted[first].sum(dtype=np.int64))
         for kind, count in zip(KINDS, kinds, strict=True):
             if count:
                 self.by_kind[kind] = self.by_kind.get(kind, 0) + count

@@ -19,12 +19,14 @@ from detector import clock, formats
 from detector.config import RUN_LATENESS_SECONDS, Config
 from detector.crash import crash_here
 from detector.engines.coverage import Coverage
+from detector.engines.doubled import counted_once
 from detector.engines.feed import END, Resolving, Scanner, lines_of, unreadable
 from detector.engines.moments import NEVER, FileClock
 from detector.engines.order import Merger, Pending, Released
 from detector.formats.envelope import AUTO, Envelope, detect_envelope, foreign
 from detector.packing import Arrays, Saved, under, within
 from detector.sources.chunk import Chunk
+from detector.state.twins import Twins
 
 Partition = tuple[str, int]
 
@@ -145,6 +147,7 @@ class Intake:
         self._held: list[Chunk] = []
         self._lanes: dict[int, Lane] = {}
         self._merger = Merger(least_rows=1)
+        self._twins = Twins()
         self._paused: set[Partition] = set()
         self._polled_s = clock.monotonic()
 
@@ -183,7 +186,7 @@ class Intake:
                 released.late = released.late | (early & (not self._keyed))
             self.released_us = int(released.moment_us[-1])
             crash_here("after_release")
-            yield released
+            yield from counted_once(released, self._twins, self.coverage)
 
     def _open(self, chunk: Chunk) -> None:
         if self._scanner is None:
@@ -311,7 +314,7 @@ class Intake:
             "lanes": lanes,
             "merger": merger,
         }
-        return Saved(meta, arrays | under("merger", found))
+        return Saved(meta, arrays | under("merger", found) | {"twins": self._twins.save()})
 
     def renumbered(self, meta: Mapping[str, Any]) -> dict[int, int]:
         """Numbers of partitions in a saved reading side to those they have here."""
@@ -358,6 +361,7 @@ class Intake:
                 own = within(f"lane-{old}", arrays)
                 self._lanes[new] = Lane(Pending.load(self._lateness_us, saved, own, new))
         self._merger = Merger.load(meta["merger"], within("merger", arrays), 1, origins)
+        self._twins.load(arrays["twins"])
         self.released_us = int(meta["released_us"])
         gone = set(self.source.recall(meta["remembered"]) or ())
         offsets = {(topic, number): offset for topic, number, offset in meta["position"]}

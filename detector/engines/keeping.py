@@ -27,7 +27,7 @@ from detector.state.archive import pack, unpack
 Partition = tuple[str, int]
 
 WINDOW, LEARNT = "window", "learnt"
-LAYOUT = 2  # of what a window snapshot holds; another layout is answered by a rewind
+LAYOUT = 3  # of what a window snapshot holds; another layout is answered by a rewind
 LONGEST_WINDOW_US = 2 * 86_400_000_000  # clients remember the running day of log time and the one before
 
 

@@ -140,7 +140,8 @@ def make_resolver(config: Config) -> tuple[Resolver, Routes]:
     identity = Identity(ladder=config.identity.ladder, trusted_proxies=config.identity.trusted_proxies)
     key = hash_key(config)
     slug_after = config.routes.slug_after
-    resolver = Resolver(identity, key, slug_after, declared(config), _persons(config, key), _places(config, key))
+    known = (declared(config), _persons(config, key), _places(config, key))
+    resolver = Resolver(identity, key, slug_after, *known, config.source.sample_rate)
     routes = Routes(resolver.texts, key, slug_after)
     templates = declared_routes(config)
     if templates:

@@ -16,11 +16,13 @@ from threading import Event, Thread
 
 from detector import formats
 from detector.engines.coverage import Coverage
+from detector.engines.doubled import counted_once
 from detector.engines.feed import END, SHOWN_LINES, Feed, Filter, Resolving, Scanner, lines_of, names_host, unreadable
 from detector.engines.order import Merger, Part, Released
 from detector.errors import InputError, UsageError
 from detector.sources.chunk import Chunk
 from detector.sources.files import CHUNK_BYTES, LogFile, discover, shown
+from detector.state.twins import Twins
 
 LATENESS_US = 60_000_000  # contract.md, "Order": the default of replay
 DETECT_LINES = 200  # of the first ones, evenly spread, shown to the detection: 5 ms for all presets together
@@ -106,11 +108,12 @@ class Reader:
             yield from released
 
     def _released(self) -> Generator[Released, None, None]:
-        merger = Merger()
+        merger, twins = Merger(), Twins()
         with closing(self._steps()) as steps:
             for parts, watermark_us in steps:
                 merger.add(parts)
-                yield from merger.release(watermark_us, last=watermark_us == END)
+                for released in merger.release(watermark_us, last=watermark_us == END):
+                    yield from counted_once(released, twins, self.coverage)
 
     def _prepare(self, file: LogFile) -> Feed | None:
         """Looks at a file's first lines; None = it is not to be read, and that is noted."""

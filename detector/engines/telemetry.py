@@ -134,6 +134,7 @@ class Telemetry:
         for reason, count in list(coverage.rejected.items()):
             self.exporter.inc("requests_rejected_total", count - before.rejected.get(reason, 0), reason=reason)
         self.exporter.inc("requests_late_total", coverage.late - before.late)
+        self.exporter.inc("requests_doubled_total", coverage.doubled - before.doubled)
         self.exporter.inc("requests_future_total", coverage.future - before.future)
         requests = max(coverage.requests, 1)
         self.exporter.set("object_known_ratio", coverage.with_object / requests)
@@ -141,7 +142,11 @@ class Telemetry:
             if kind != "none":
                 self.exporter.set("identity_known_ratio", count / requests, kind=kind)
         self._before = Coverage(
-            parsed=coverage.parsed, rejected=dict(coverage.rejected), late=coverage.late, future=coverage.future
+            parsed=coverage.parsed,
+            rejected=dict(coverage.rejected),
+            doubled=coverage.doubled,
+            late=coverage.late,
+            future=coverage.future,
         )
 
     def _renew_state(self, pipeline: Pipeline) -> None:

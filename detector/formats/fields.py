@@ -26,6 +26,8 @@ FIELDS = (
     "certificate",  # subject of the client's TLS certificate (mTLS)
     "ja4",  # fingerprint of the TLS handshake
     "verified",  # what the edge proved a bot to be: Web Bot Auth's signature agent, a category of verified bots
+    "upstream",  # where a proxy of a mesh sent the request: Envoy's cluster, `inbound|8080||`
+    "sample_rate",  # of a sampled log: the share of requests that get a line, or one in how many
 )
 FIELD = {name: code for code, name in enumerate(FIELDS)}
 

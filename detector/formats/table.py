@@ -87,6 +87,11 @@ _NAMES: tuple[tuple[Slot, str], ...] = (
     (_span("request_id"), "request_id requestid trace_id correlation_id s_request_id"),
     (_span("subject"), "subject subject_id person_id patient_id customer_id"),
     (_span("purpose"), "purpose"),
+    (_span("consent"), "consent consent_id"),
+    (_span("certificate"), "client_certificate certificate_subject client_dn ssl_client_s_dn tls_client_subject"),
+    (_span("ja4"), "ja4 ja4_fingerprint tls_ja4"),
+    (_span("verified"), "verified_bot_category signature_agent"),
+    (_span("sample_rate"), "sample_rate sampling_rate sample_interval"),
     (Slot(v.ROWS), "rows row_count rows_returned record_count records"),
 )
 CSV: dict[str, Slot] = {name: slot for slot, names in _NAMES for name in names.split()}

@@ -95,6 +95,8 @@ NGINX: dict[str, Slot] = {
     "request_id_quoted": _span("request_id"),
     "host_quoted": _span("host"),
     "request_with_host": Slot(REQUEST_URL, FIELD["target"], FREE),
+    "upstream_cluster": _span("upstream", WORD),
+    "sample_rate": _span("sample_rate", WORD),
     "word": _WORD,
     "skipped": _FREE,
     "sent_http_x_total_count": _FREE,  # the size of the collection, not of this page

@@ -146,7 +146,7 @@ class Book:
         story.add(before)
         fresh = int(client["fresh"].sum())
         story.exposure.unseen = max(0, fresh - int(np.count_nonzero(~before["own"] & ~before["listed"])))
-        story.at_alert = story.settled().exposure.estimate().estimate
+        story.at_alert = story.exposed().estimate
         self._begin(story)
 
     def _resumed(self, client: int) -> Story | None:
@@ -173,7 +173,7 @@ class Book:
         """What was of interest to the curious turns out to be an extraction: it is raised now, under the same id."""
         story.pattern, story.route, story.raised_us = signal.pattern, signal.route, signal.time_us
         story.nats, story.threshold = signal.nats, signal.threshold
-        story.at_alert = story.settled().exposure.estimate().estimate
+        story.at_alert = story.exposed().estimate
         self._revise(story)
 
     def _haunt(self, signal: Signal, client: Any, over_us: int) -> None:
@@ -194,7 +194,7 @@ class Book:
 
     def begin(self, story: Story) -> None:
         """Takes in what `new` gave, and tells it."""
-        story.at_alert = story.settled().exposure.estimate().estimate
+        story.at_alert = story.exposed().estimate
         self._begin(story)
 
     def revise(self, story: Story) -> None:
@@ -218,7 +218,7 @@ class Book:
             sweep.unmark(self.state)
             return
         self._absorb(sweep, sweep.members, signal.time_us)
-        sweep.at_alert = max(sweep.settled().exposure.estimate().estimate, int(signal.block["hits"]))
+        sweep.at_alert = max(sweep.exposed().estimate, int(signal.block["hits"]))
         self._begin(sweep)
 
     def raise_campaign(self, alarms: Sequence[CellAlarm], crossings: npt.NDArray[Any], now_us: int) -> None:

@@ -290,7 +290,7 @@ class CampaignStory(SharedStory):
     def name(self) -> None:
         """Who is named is decided as crossings come."""
 
-    def exposed(self) -> Estimate:
+    def seen(self) -> Estimate:
         """Distinct records: those read inside the rule, less the share of them that ordinary clients read."""
         every = self.settled().exposure.estimate()
         least, likely, most = (max(self.taken - usual, 0.0) / max(self.taken, 1) for usual in self._usual())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp, inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,40 @@ class Exposure:
         total = seen + self.unseen
         low = max(seen - error, float(self.unseen))
         return Estimate(round(total), round(min(low, total)), round(total + error))
+
+
+def unsampled(seen: Estimate, reads: int, omitted: float) -> Estimate:
+    """What distinct records a sample tells of all.
+
+    Reads are taken as uniform draws from a set of unknown size: d distinct ones among n draws give the size K by
+    d = K (1 - exp(-n / K)), and all N draws then touch K (1 - exp(-N / K)) (occupancy; Feller, "An Introduction to
+    Probability Theory", vol. 1, IV.2). Without a repeat that is d N / n, with many it is hardly more than d. What was
+    seen stays the lower bound; the upper one takes every record for read once, and 99 % of the draws' own scatter.
+
+    Args:
+        seen: distinct records among the lines.
+        reads: record reads that have a line.
+        omitted: those that have none, by the rate of the sample.
+    """
+    if omitted <= 0 or reads <= 0 or not seen.estimate:
+        return seen
+    scale = (reads + omitted) / reads
+    size = _drawn_from(seen.estimate, reads)
+    estimate = seen.estimate * scale if size == inf else size * (1 - exp(-reads * scale / size))
+    most = (seen.high + SIGMAS_99 * sqrt(seen.high * (1 - 1 / scale))) * scale
+    total = max(round(estimate), seen.estimate)
+    return Estimate(total, min(seen.low, total), max(round(most), total))
+
+
+def _drawn_from(distinct: int, draws: int) -> float:
+    """How many records there are to draw from, where so many draws gave so many distinct ones."""
+    if distinct >= draws:
+        return inf
+    low, high = 0.0, 1e9  # draws a record; (1 - exp(-x)) / x falls from 1 to 0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 - exp(-middle)) > middle * distinct / draws else (low, middle)
+    return draws / high
 
 
 def _observe(registers: npt.NDArray[np.uint8], objects: npt.NDArray[np.uint64]) -> None:

@@ -47,6 +47,7 @@ _PLAIN: tuple[tuple[str, str], ...] = (
     ("resume_us", "i8"),
     ("over_us", "i8"),
 )
+_OMITTED = ("omitted_requests", "omitted_bytes", "omitted_reads")
 STORY = np.dtype(
     [
         *_PLAIN,
@@ -59,6 +60,7 @@ STORY = np.dtype(
         ("trail_reads", "i8"),
         ("partner", f"S{NAME_BYTES}"),
         ("suppressed", "S64"),
+        *((name, "i8") for name in _OMITTED),
     ]
 )
 FINDING = np.dtype([("name", "S64"), ("value", "f8"), ("expected", "f8"), ("weight", "f8"), ("whole", "u1")])
@@ -132,7 +134,14 @@ def _row(story: Story) -> tuple[Any, ...]:
     trail = story.trail
     told_by = (isinstance(story, SweepStory), isinstance(story, CampaignStory))
     rest = (*told_by, story.exposure.unseen, trail.stride, trail.numbered, trail.reads)
-    return (*plain, (story.merged_into or ""), *rest, story.partner, story.suppressed)
+    return (
+        *plain,
+        (story.merged_into or ""),
+        *rest,
+        story.partner,
+        story.suppressed,
+        *(getattr(story, name) for name in _OMITTED),
+    )
 
 
 def _story(row: Any) -> Story:
@@ -146,6 +155,7 @@ def _story(row: Any) -> Story:
             setattr(story, name, row[name].item())
     story.merged_into = _text(row["merged_into"]) or None
     story.partner, story.suppressed = _text(row["partner"]), _text(row["suppressed"])
+    story.omitted_requests, story.omitted_bytes, story.omitted_reads = (int(row[name]) for name in _OMITTED)
     story.exposure.unseen = int(row["unseen"])
     trail = story.trail
     trail.stride, trail.numbered, trail.reads = (

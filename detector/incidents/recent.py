@@ -27,6 +27,7 @@ READS = np.dtype(
         ("network", "u4"),
         ("slot", "i4"),
         ("rows", "i4"),
+        ("omitted", "u4"),
         ("status", "u2"),
         ("origin", "u2"),
         ("requests", "u1"),

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.detectors.signal import Finding, Signal
-from detector.incidents.exposure import Exposure
+from detector.incidents.exposure import Exposure, unsampled
 from detector.incidents.incident import Estimate
 from detector.incidents.trail import Trail
 from detector.records.batch import KINDS
@@ -44,6 +44,8 @@ class Story:
         warming: whether it was raised while the process was still reading again what it had lost.
         resume_us: log time up to which reads are counted already, where the log is read again; 0 = it is not.
         over_us: of a story that was told to its end before the log was read again, when that was; else 0.
+        omitted_requests, omitted_bytes, omitted_reads: thousandths of requests, bytes and record reads without a line,
+            because the log is a sample.
         partner: name of the agreement, where a contract is broken.
         suppressed: name of the suppression that keeps it quiet, as it was told last.
     """
@@ -68,6 +70,7 @@ class Story:
         self.trail = Trail()
         self.requests = 0
         self.bytes_out = 0
+        self.omitted_requests = self.omitted_bytes = self.omitted_reads = 0
         self.at_alert = 0
         self.closed = False
         self.merged_into: str | None = None
@@ -120,6 +123,11 @@ class Story:
     def _count(self, reads: npt.NDArray[Any]) -> None:
         self.requests += int(reads["requests"].sum())
         self.bytes_out += int(reads["bytes_out"].sum())
+        omitted = reads["omitted"].astype(np.int64)
+        if omitted.any():
+            self.omitted_requests += int((omitted * reads["requests"]).sum())
+            self.omitted_bytes += int((omitted * reads["bytes_out"]).sum())
+            self.omitted_reads += int(omitted.sum())
         self.exposure.add(keys_of(reads))
         subjects = reads["subject"]
         if subjects.any():
@@ -139,9 +147,17 @@ class Story:
                 member = self.members[client] = Member(printable(row["name"]), int(row["kind"]))
             member.reads += n
 
-    def exposed(self) -> Estimate:
-        """Distinct records that have gone."""
+    def seen(self) -> Estimate:
+        """Distinct records that have gone, by the lines of the log."""
         return self.settled().exposure.estimate()
+
+    def exposed(self) -> Estimate:
+        """Distinct records that have gone; where the log is a sample, in all requests."""
+        return self.whole(self.seen())
+
+    def whole(self, seen: Estimate) -> Estimate:
+        """A count of distinct things in the lines of the log, as of all requests the lines stand for."""
+        return unsampled(seen, self.trail.reads, self.omitted_reads / 1000)
 
     def count(self) -> int:
         """How many clients it is about."""

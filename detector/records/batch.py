@@ -53,6 +53,9 @@ class Batch:
         subject: uint64, keyed hash of the person whose record was read, by the log or a map; 0 = not known.
         purpose: uint64, keyed hash of what the record was read for; 0 = not said.
         consent: uint64, keyed hash of the consent's id; 0 = not said.
+        omitted: uint32, thousandths of a request the log's sampling left out for this one; 0 = none.
+        twin: uint64, in a mesh: keyed hash of what both proxies of a hop log alike, the lowest bit 1 for the one that
+            received the request; 0 = not said.
     """
 
     time_us: npt.NDArray[np.int64]
@@ -79,6 +82,8 @@ class Batch:
     subject: npt.NDArray[np.uint64]
     purpose: npt.NDArray[np.uint64]
     consent: npt.NDArray[np.uint64]
+    omitted: npt.NDArray[np.uint32]
+    twin: npt.NDArray[np.uint64]
 
     def __len__(self) -> int:
         return len(self.time_us)
@@ -129,5 +134,7 @@ LAYOUT: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("u4", ()),
     ("u8", ()),
     ("u8", ()),
+    ("u8", ()),
+    ("u4", ()),
     ("u8", ()),
 )

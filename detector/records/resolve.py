@@ -30,9 +30,11 @@ from detector.records.batch import KINDS, NAMED, Batch
 from detector.records.declared import Declared
 from detector.records.identity import Identity, IdentityCounts
 from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.mesh import twins
 from detector.records.persons import Persons
 from detector.records.places import Places
 from detector.records.routes import PLAIN_FACTOR, SLUG_AFTER
+from detector.records.sampling import omitted, omitted_by
 from detector.records.shape import byte_classes, hex_values, key_table, method_words, small_letters, static_table
 from detector.records.texts import Texts
 
@@ -67,7 +69,8 @@ WHAT = Kernel(
     ],
 )
 WHOSE = Kernel("detector.records.whose_kernel:whose", [*_LINES, _U8, Scalar("i8"), Array("u8", 2)])
-TARGET, SUBJECT = 6, 12  # of `formats.fields.FIELDS`; after the subject purpose and consent
+METHOD, TARGET, REQUEST_ID, SUBJECT, UPSTREAM, SAMPLE_RATE = 5, 6, 11, 12, 18, 19
+"""Of `formats.fields.FIELDS`; after the subject purpose and consent."""
 WIDTH = 9  # fields a line that the kernels read of: up to the agent
 
 
@@ -114,6 +117,7 @@ class Resolver:
         declared: partners and crawlers whose rows get the flag DECLARED and their partner's token.
         persons: whose records are whose, where the log does not say it.
         places: networks told by a database instead of by /24.
+        sample_rate: share of the requests that get a line, where lines do not say it themselves.
 
     Attributes:
         texts: what the literals in tokens are called; `Routes` names routes with it.
@@ -127,7 +131,9 @@ class Resolver:
         declared: Declared | None = None,
         persons: Persons | None = None,
         places: Places | None = None,
+        sample_rate: float = 1.0,
     ) -> None:
+        self._omitted = omitted_by(sample_rate)
         identity = identity or Identity()
         self._persons = persons
         self._places = places
@@ -184,6 +190,7 @@ class Resolver:
             )
             self._what(lines, batch, further)
         self._note_whose(lines, batch)
+        self._note_log(chunk.buffer, fields.span, rows, batch)
         self._declared.mark(batch, by_network)
         if self._places is not None:
             self._places.mark(batch, addresses)
@@ -210,6 +217,21 @@ class Resolver:
         found = np.zeros((3, len(rows)), np.uint64)
         WHOSE(*lines, self._key, SUBJECT, found)
         batch.subject[:], batch.purpose[:], batch.consent[:] = found
+
+    def _note_log(
+        self, buffer: npt.NDArray[np.uint8], span: npt.NDArray[np.int32], rows: npt.NDArray[np.int64], batch: Batch
+    ) -> None:
+        """What lines say of the log itself: how it is sampled, and which of a hop's two proxies wrote them."""
+        if (span[:, SAMPLE_RATE, 1] > 0).any():
+            batch.omitted[:] = omitted(buffer, span[rows, SAMPLE_RATE], self._omitted)
+        else:
+            batch.omitted[:] = self._omitted
+        if not (span[:, UPSTREAM, 1] > 0).any():
+            return
+        found = np.zeros((3, len(rows)), np.uint64)
+        for place, code in enumerate((REQUEST_ID, METHOD, TARGET)):
+            WHOSE(buffer, span.reshape(-1), 2 * span.shape[1], rows, self._key, code, found[place : place + 1])
+        batch.twin[:] = twins(buffer, span[rows, UPSTREAM], found)
 
     def tokens(self, paths: Sequence[str]) -> npt.NDArray[np.uint64]:
         """uint64 (n, DEPTH): the tokens of some paths, as of requests that were answered; their texts are kept."""
