@@ -46,6 +46,8 @@ def print_inspection(seen: Inspection, configuration: str) -> None:
     _rates(out, seen)
     rejected = ", ".join(f"{reason} {n:,}" for reason, n in seen.rejected.items()) or "none"
     _row(out, "sample", f"{seen.lines:,} records; rejected: {rejected}")
+    for name, count in seen.mixed.items():
+        _row(out, "mixed", f"{count:,} of these are {name}: split the log by format; one is read at a time")
     if seen.example:
         _row(out, "period", f"{_moment(seen.period_us[0])} to {_moment(seen.period_us[1])}")
         _example(out, seen)

@@ -31,6 +31,7 @@ class Coverage:
         first_us, last_us: log time of the first and last request that is not future, microseconds UTC; None = none.
         files: files that gave at least one line.
         skipped: (path, reason) of files that were not read.
+        mixed: path to other formats in the file, and how many of the rejected lines are theirs.
         lost: (path, what) of files that could be read only in part, or not at all.
     """
 
@@ -51,6 +52,7 @@ class Coverage:
     last_us: int | None = None
     files: int = 0
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    mixed: dict[str, dict[str, int]] = field(default_factory=dict)
     lost: list[tuple[str, str]] = field(default_factory=list)
 
     def count_lines(self, text_bytes: int, fields: Fields) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -88,10 +89,19 @@ class Feed:
         scanner: its format.
         first_us: the earliest time among its first lines, None = not known.
         lateness_us: see ``FileClock``.
+        others: formats that share the file: how many of the rejected lines are theirs is counted.
     """
 
-    def __init__(self, file: LogFile, scanner: Scanner, first_us: int | None, lateness_us: int) -> None:
+    def __init__(
+        self,
+        file: LogFile,
+        scanner: Scanner,
+        first_us: int | None,
+        lateness_us: int,
+        others: Sequence[Scanner] = (),
+    ) -> None:
         self.file = file
+        self._others = others
         self.finished = False
         self._scanner = scanner
         self._pending = Pending(FileClock(lateness_us, NEVER if first_us is None else first_us - lateness_us))
@@ -119,6 +129,10 @@ class Feed:
         fields = self._scanner.scan(chunk)
         self._lines += len(fields.reason)
         self._parsed += coverage.count_lines(int(chunk.lengths.sum()), fields)
+        if self._others:
+            counts = coverage.mixed.setdefault(self.file.path, {})
+            for name, count in lines_of_others(chunk, fields, self._others).items():
+                counts[name] = counts.get(name, 0) + count
         coverage.filtered += filters.apply(chunk, fields)
         batch = resolver.resolve(chunk, fields)
         if not len(batch):
@@ -151,6 +165,18 @@ def lines_of(chunk: Chunk, most: int, spread: bool = False, first: int = 0) -> l
     lines = np.union1d(usable[:first], usable[::step][:most])
     ends = chunk.starts[lines] + chunk.lengths[lines]
     return [chunk.buffer[a:b].tobytes() for a, b in zip(chunk.starts[lines].tolist(), ends.tolist(), strict=True)]
+
+
+def lines_of_others(chunk: Chunk, fields: Fields, others: Sequence[Scanner]) -> dict[str, int]:
+    """How many of the lines that a chunk's own format rejects other formats take, the first that does counting."""
+    counts = {}
+    rest = np.flatnonzero(fields.reason != 0)
+    for other in others:
+        own = Chunk(chunk.buffer, chunk.starts[rest], chunk.lengths[rest], chunk.positions[rest], chunk.origin)
+        taken = other.scan(own).reason == 0
+        counts[other.name] = int(np.count_nonzero(taken))
+        rest = rest[~taken]
+    return counts
 
 
 def names_host(fields: Fields, taken: npt.NDArray[np.bool_]) -> bool:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from detector import formats
 from detector.config import Config
-from detector.engines.feed import lines_of
+from detector.engines.feed import lines_of, lines_of_others
 from detector.engines.local import make_resolver
 from detector.formats.envelope import AUTO, Envelope, detect_envelope, foreign
 from detector.formats.fields import FIELDS, MAX_LINE_BYTES, REASONS, Fields
@@ -63,6 +63,7 @@ class Inspection:
         others: presets of another kind (text, JSON), which take none.
         closest: the preset that comes closest where none reads them.
         rejected: lines not understood, by reason.
+        mixed: other formats, and how many of those lines are theirs.
         example: field → text of the line with most fields, secrets left out; numbers among them.
         present: field → share of the parsed lines that have it; ``status``, ``bytes``, ``rows`` among them.
         period_us: first and last log time, microseconds since 1970 UTC.
@@ -84,6 +85,7 @@ class Inspection:
     others: list[str] = field(default_factory=list)
     closest: str = ""
     rejected: dict[str, int] = field(default_factory=dict)
+    mixed: dict[str, int] = field(default_factory=dict)
     example: dict[str, str] = field(default_factory=dict)
     present: dict[str, float] = field(default_factory=dict)
     period_us: tuple[int, int] = (0, 0)
@@ -150,6 +152,8 @@ def inspect(name: str, samples: list[bytes], config: Config, log_format: str | N
     seen.format = scanner.name
     chunk = envelope.open(_chunk(samples))
     fields = scanner.scan(chunk)
+    if given is None and detection.others:
+        seen.mixed = lines_of_others(chunk, fields, [formats.load(name) for name in detection.others])
     _note_fields(seen, chunk, fields)
     if (fields.reason == 0).any():
         _note_rows(seen, chunk, fields, config)

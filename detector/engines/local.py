@@ -226,9 +226,11 @@ def _power(n: int) -> int:
 def _notes(reader: Reader, resolver: Resolver) -> list[str]:
     notes = [f"{path}: read as {name}" for path, name in reader.formats.items()][:FILES_NAMED]
     mixed = [
-        f"{path}: mixed: {share:.0%} of its first lines are {name}, which are not read"
-        for path, others in reader.mixed.items()
-        for name, share in others.items()
+        f"{path}: mixed: {count:,} of its lines are {name} and rejected here: split the file by format, or read it "
+        f"again with --log-format {name}"
+        for path, others in reader.coverage.mixed.items()
+        for name, count in others.items()
+        if count
     ][:FILES_NAMED]
     if len(reader.formats) > len(notes):
         notes.append(f"and {len(reader.formats) - len(notes)} more files")

@@ -152,7 +152,8 @@ class Reader:
         if self._others:
             self.mixed[file.path] = self._others
         first_us = int(fields.time_us[taken].min()) if taken.any() else None
-        return Feed(file, scanner, first_us, self._settings.lateness_us)
+        others = [formats.load(name) for name in self._others]
+        return Feed(file, scanner, first_us, self._settings.lateness_us, others)
 
     def _format_of(self, head: Chunk, direct: bool) -> tuple[Scanner | None, str]:
         """The format given or detected, and what else could be tried."""

@@ -16,6 +16,7 @@ from detector.formats.table import find_headers
 
 QUOTE = '"'
 ENOUGH = 0.5  # a preset that takes fewer of the lines is not the log's (judgement; half of a real log was torn)
+MOST_OTHERS = 3  # formats named beside the log's own: more are no log but an archive
 MIXED = 0.02  # share of lines left over from which on they are looked at: less is dirt (judgement)
 # How far a scanner has come when it gives a reason: an address is looked at first, a number last.
 _PROGRESS = np.array([{"layout": 1, "torn": 1, "time": 2, "status": 3, "bytes": 3, "ok": 4}.get(r, 0) for r in REASONS])
@@ -61,12 +62,20 @@ def detect(lines: list[bytes]) -> Detection:
             if other is not None and other.format is not None:
                 return replace(other, format=Prefixed(prefix, cast("Plain", other.format)))
         return found
+    return replace(found, others=_others(found.format.name, lines, taken))
+
+
+def _others(name: str, lines: list[bytes], taken: list[bool]) -> dict[str, float]:
+    """Further formats by the share of the lines that they take and those before them do not."""
+    others: dict[str, float] = {}
     left = [line for line, one in zip(lines, taken, strict=True) if not one]
-    if len(left) >= MIXED * len(lines):
+    while len(left) >= MIXED * len(lines) and len(others) < MOST_OTHERS:
         other, theirs = _best(left, None)
-        if other.format is not None and other.format.name != found.format.name:
-            return replace(found, others={other.format.name: sum(theirs) / len(lines)})
-    return found
+        if other.format is None or other.format.name in (name, *others):
+            break
+        others[other.format.name] = sum(theirs) / len(lines)
+        left = [line for line, one in zip(left, theirs, strict=True) if not one]
+    return others
 
 
 def _behind(prefix: str, lines: list[bytes]) -> list[bytes]:

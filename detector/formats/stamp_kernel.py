@@ -27,6 +27,8 @@ TIME_CELL, STATUS_CELL, BYTES_CELL, ROWS_CELL, TORN_CELL, MOMENT_CELL, STAMP = r
 # 1 where the line's time has no zone, the same of the moment read last; what adds up to the time
 ZONE_CELL, MOMENT_ZONE_CELL, DAY_CELL, CLOCK_CELL = range(11, 15)
 LAST_DAY = 15  # the day read last: two words and its moment
+LAST_CLOCK = 18  # the time of the day read last: one word and what it is
+CELLS = 20
 
 
 @inner
@@ -43,15 +45,39 @@ def day_again(buffer: U1, start: int, end: int, numbers: I8) -> int:
     return numbers[LAST_DAY + 2]
 
 
+@inner
+def clock_again(buffer: U1, start: int, end: int, numbers: I8) -> int:
+    """As `clock_time`; equal times of whole seconds in a row are read once."""
+    if end - start != 8:
+        return clock_time(buffer, start, end)
+    a = np.int64(load8(buffer, start))
+    if a != numbers[LAST_CLOCK]:
+        value = clock_time(buffer, start, end)
+        if value < 0:
+            return -1
+        numbers[LAST_CLOCK], numbers[LAST_CLOCK + 1] = a, value
+    return numbers[LAST_CLOCK + 1]
+
+
 @called
+def store_any(buffer: U1, start: int, end: int, numbers: I8) -> int:
+    """Reads a moment in a cell of a table: OK or TIME."""
+    if start < end:
+        numbers[TIME_CELL], numbers[ZONE_CELL] = any_moment(buffer, start, end, np.int64(AUTO))
+    return OK if start < end and numbers[TIME_CELL] >= 0 else TIME
+
+
+@inner
 def store_time(buffer: U1, start: int, end: int, kind: int, numbers: I8) -> int:
     """Reads a day, a time of the day (they add up) or a moment in a cell of a table: OK or TIME."""
     if kind == TIME_ANY:
-        if start < end:
-            numbers[TIME_CELL], numbers[ZONE_CELL] = any_moment(buffer, start, end, np.int64(AUTO))
-        return OK if start < end and numbers[TIME_CELL] >= 0 else TIME
-    part = day_again(buffer, start, end, numbers) if kind == DAY else clock_time(buffer, start, end)
-    numbers[DAY_CELL if kind == DAY else CLOCK_CELL] = part
+        return store_any(buffer, start, end, numbers)
+    if kind == DAY:
+        part = day_again(buffer, start, end, numbers)
+        numbers[DAY_CELL] = part
+    else:
+        part = clock_again(buffer, start, end, numbers)
+        numbers[CLOCK_CELL] = part
     numbers[TIME_CELL] = numbers[DAY_CELL] + numbers[CLOCK_CELL]
     numbers[ZONE_CELL] = 1
     return OK if part >= 0 else TIME

@@ -17,6 +17,7 @@ from detector.formats.zone import Zone
 if TYPE_CHECKING:
     from detector.sources.chunk import Chunk
 
+CELLS = 20  # scratch of the kernel, as in stamp_kernel.py (a test holds them equal)
 SCAN = Kernel(
     "detector.formats.text_kernel:scan",
     [
@@ -79,7 +80,7 @@ class TextFormat:
             lengths,
             self._table,
             self._literals,
-            np.zeros(18, np.int64),
+            np.zeros(CELLS, np.int64),
             out.reason,
             out.torn,
             out.time_us,

@@ -41,6 +41,7 @@ from detector.formats.value_kernel import (
     ZONELESS,
     Spans,
     addresses,
+    blanks,
     number,
     put,
     request_line,
@@ -48,7 +49,7 @@ from detector.formats.value_kernel import (
     url,
     whole_line_reason,
 )
-from detector.formats.word_kernel import I8, U1, called, inner, load8, until
+from detector.formats.word_kernel import I8, U1, called, inner, load8, lowest_bit, until
 
 QUOTES = np.uint64(0x2222222222222222)
 # operations and modes, as in variables.py (a test holds them equal)
@@ -255,10 +256,19 @@ def match(
 @called
 def undo(buffer: U1, span: Spans, row: int, marks: int) -> None:
     """Undoes the encodings that a layout says its server writes, field by field."""
-    for code in range(span.shape[1]):
-        plus, rounds = (marks >> code) & 1, (marks >> (16 + 2 * code)) & 3
-        if (plus or rounds) and span[row, code, 1] > 0:
-            unescape_span(buffer, span, row, np.int64(code), plus, rounds)
+    pluses, encoded = np.uint64(marks & 0xFFFF), np.uint64(marks >> 16)
+    while pluses != 0:
+        code = lowest_bit(pluses)
+        pluses &= pluses - np.uint64(1)
+        if span[row, code, 1] > 0:
+            start = np.int64(span[row, code, 0])
+            blanks(buffer, start, start + span[row, code, 1])
+    while encoded != 0:
+        code = lowest_bit(encoded) >> 1
+        rounds = np.int64((encoded >> np.uint64(2 * code)) & np.uint64(3))
+        encoded &= ~(np.uint64(3) << np.uint64(2 * code))
+        if span[row, code, 1] > 0:
+            unescape_span(buffer, span, row, code, rounds)
 
 
 def scan(
@@ -281,7 +291,7 @@ def scan(
     Args:
         buffer, starts, lengths: the chunk.
         table, literals: the program of ``layout.compile_layouts``.
-        scratch: int64 (18,), zeros: time, status, bytes, rows, torn of the line at hand; then the last moment read.
+        scratch: int64 (CELLS,), zeros: time, status, bytes, rows, torn of the line at hand; then the last moment read.
         reason, torn, time_us, status, bytes_out, rows, span: out, the columns of ``Fields.empty``.
 
     Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detector.formats.word_kernel import U1, called, inner, load8, until
+from detector.formats.word_kernel import U1, called, inner, load8, store8, until
 
 Spans = npt.NDArray[np.int32]
 
@@ -16,6 +16,8 @@ MAX_LINE_BYTES = 65_536
 FORWARDED, METHOD, HOST = 1, 5, 10  # columns of fields.FIELDS
 METHOD_BYTES = 20  # the longest registered method, UPDATEREDIRECTREF, has 17 (IANA HTTP Method Registry)
 PLUSES = np.uint64(0x2B2B2B2B2B2B2B2B)
+LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
+PLUS_TO_BLANK = np.uint64(0x2B ^ 0x20)
 PERCENTS = np.uint64(0x2525252525252525)
 HTTP = np.uint64(int.from_bytes(b" HTTP/", "little"))
 SIX_BYTES = np.uint64((1 << 48) - 1)
@@ -119,16 +121,31 @@ def hex_digit(c: int) -> int:
     return c - 87 if 97 <= c <= 102 else -1
 
 
-@called
-def unescape_span(buffer: U1, span: Spans, row: int, code: int, plus: int, rounds: int) -> None:
-    """Undoes in place what a log did to a text: ``+`` for a blank, then ``%20``, as many times as it was encoded."""
-    start = np.int64(span[row, code, 0])
-    end = start + span[row, code, 1]
-    p = until(buffer, start, end, PLUSES, PLUSES) if plus else end
+@inner
+def blanks(buffer: U1, p: int, end: int) -> None:
+    """Puts a blank for each ``+`` in [p, end), eight bytes at a time.
+
+    A byte of ``y`` is 0 where neither adding 0x7f to its lower bits nor the byte itself has the high bit; no carry
+    leaves a byte, so all of a word's zeros are found at once (H. S. Warren, "Hacker's Delight", 6-1).
+    """
+    while p + 8 <= end:
+        word = load8(buffer, p)
+        y = word ^ PLUSES
+        found = ~(((y & LOWS) + LOWS) | y | LOWS)
+        if found != 0:
+            store8(buffer, p, word ^ ((found >> np.uint64(7)) * PLUS_TO_BLANK))
+        p += 8
     while p < end:
         if buffer[p] == 43:
             buffer[p] = 32
-        p = until(buffer, p + 1, end, PLUSES, PLUSES)
+        p += 1
+
+
+@called
+def unescape_span(buffer: U1, span: Spans, row: int, code: int, rounds: int) -> None:
+    """Undoes in place what a log did to a text: ``%20``, as many times as it was encoded."""
+    start = np.int64(span[row, code, 0])
+    end = start + span[row, code, 1]
     for _ in range(rounds):
         p = until(buffer, start, end, PERCENTS, PERCENTS)
         if p >= end:

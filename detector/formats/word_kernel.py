@@ -37,6 +37,19 @@ def load8(typing_context: Any, buffer: Any, place: Any) -> Any:
 
 
 @intrinsic
+def store8(typing_context: Any, buffer: Any, place: Any, value: Any) -> Any:
+    """Writes a little-endian word at a place, aligned or not; the caller keeps inside the buffer."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.gep(array.data, [arguments[1]])
+        builder.store(arguments[2], builder.bitcast(pointer, ir.IntType(64).as_pointer())).align = 1
+        return context.get_dummy_value()
+
+    return types.void(buffer, types.int64, types.uint64), build
+
+
+@intrinsic
 def lowest_bit(typing_context: Any, word: Any) -> Any:
     """Place of the lowest set bit of a word that is not 0."""
 

@@ -15,7 +15,10 @@ from detector.simulate.layouts import TEMPLATES
 from detector.simulate.text import LAYOUTS
 
 OPTIONS = Options(seed=7, duration_seconds=1800, rate=3, clients=500, ids=20_000, attack_seconds=60)
-SAME = ("incident", "pattern", "raised_at", "endpoints", "clients", "requests", "bytes_out", "records_exposed")
+SAME = (
+    *("incident", "pattern", "severity", "confidence", "raised_at", "first_seen", "last_seen", "endpoints", "clients"),
+    *("client_count", "client_kind", "requests", "bytes_out", "records_exposed", "evidence"),
+)
 # format -> what it does not write, and so what may differ
 LACKS = {
     "zoraxy": {"bytes_out"},
@@ -53,7 +56,8 @@ def test_the_same_incidents(name: str, tmp_path: Path, tmp_path_factory: pytest.
     """The walk is found in each format, at the same second, of the same client, with the same counts."""
     want = in_combined(Path(tmp_path_factory.getbasetemp()))
     got = incidents(tmp_path, name)
-    assert len(want) == 1
-    assert len(got) == 1
+    assert len(want) == len(got) == 1
+    assert (want[0]["pattern"], want[0]["client_count"], want[0]["severity"]) == ("walk", 1, "high")
+    assert want[0]["records_exposed"]["estimate"] > 1_000
     differs = {key for key in SAME if got[0][key] != want[0][key]}
     assert differs <= LACKS.get(name, set()), {key: (want[0][key], got[0][key]) for key in differs}

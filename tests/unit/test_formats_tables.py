@@ -11,6 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from detector import replay
+from detector.config import Config, ReplaySettings
+from detector.engines.inspecting import inspect, sample_file
+from detector.engines.local import replay as replay_files
+from detector.engines.reading import Reader, ReadSettings
 from detector.errors import FormatError, UsageError
 from detector.formats import detect, load
 from detector.formats.envelope import Envelope, detect_envelope
@@ -18,6 +22,7 @@ from detector.formats.presets import Format
 from detector.formats.reference import Parsed
 from detector.formats.reference_json import parse
 from detector.formats.zone import Zone
+from detector.records.resolve import Resolver
 from detector.sources.files import discover
 from tests.envelopes import chunk_of, records
 from tests.format_lines import PLAIN, parsed, scan
@@ -227,8 +232,28 @@ def test_a_mixed_file_says_so(tmp_path: Path) -> None:
     assert found.format is not None
     assert (found.format.name, found.others) == ("combined", {"nginx_json": 0.25})
     path = tmp_path / "x.log"
+    path.write_bytes(b"\n".join([*lines, *[PLAIN["aws_alb"]] * 5, b"dirt"]) + b"\n")
+    coverage = replay(str(path)).coverage
+    assert coverage.parsed == 30
+    assert sum(coverage.rejected.values()) == 16
+    assert coverage.mixed == {str(path): {"nginx_json": 10, "aws_alb": 5}}
+    result = replay_files([path], ReplaySettings())
+    (said, more) = (note for note in result.notes if "mixed" in note)
+    assert f"{path}: mixed: 10 of its lines are nginx_json and rejected here" in said
+    assert "--log-format nginx_json" in said
+    assert "5 of its lines are aws_alb" in more
+    assert inspect("x", sample_file(str(path)), Config()).mixed == {"nginx_json": 10, "aws_alb": 5}
+
+
+def test_lines_of_another_format_are_counted_to_the_end(tmp_path: Path) -> None:
+    """A second format is counted over the whole file, not guessed from its beginning; alone it is not mixed."""
+    path = tmp_path / "x.log"
+    json_line = PLAIN["nginx_json"]
+    lines = ([PLAIN["combined"]] * 9 + [json_line]) * 1_000 + [json_line] * 2_000
     path.write_bytes(b"\n".join(lines) + b"\n")
-    assert replay(str(path)).coverage.rejected != {}
+    reader = Reader([path], ReadSettings(chunk_bytes=1 << 18), Resolver())
+    assert sum(len(released.batch) for released in reader) == 9_000
+    assert reader.coverage.mixed == {str(path): {"nginx_json": 3_000}}
 
 
 def test_torn_and_dirty_files_are_not_mixed() -> None:

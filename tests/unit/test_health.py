@@ -22,7 +22,8 @@ fast_decode build_info{version}
 
 # What was added since; the README documents them.
 ADDED = """
-requests_future_total requests_doubled_total partitions_assigned source_stalled records_lost_total records_reread_total tombstones_total
+requests_future_total partitions_assigned source_stalled records_lost_total records_reread_total tombstones_total
+requests_doubled_total
 sharing_partial clients_on_several_partitions_total sink_deliveries_total{sink} sink_refused_total{sink}
 outbox_pending{sink} outbox_bytes snapshot_failures_total floor_records
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from detector.clock import monotonic
 from detector.engines.reading import Reader, ReadSettings
 from detector.formats import load
 from detector.formats.envelope import Envelope, detect_envelope
@@ -154,3 +155,39 @@ def test_text_is_no_framed_file() -> None:
         assert framing(head) == ""
     for first in range(256):
         assert framing(bytes([first]) + b"\n1.2.3.4 - -\n" * 40) == ""
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A length-delimited field."""
+    size, length = bytearray(), len(content)
+    while length > 127:
+        size.append(length & 127 | 128)
+        length >>= 7
+    return bytes([number * 8 + 2, *size, length]) + content
+
+
+GRAMMARS = [
+    *(b"\x0a", b"\x0a\x00", b"\x12\x00", b"\x08\x80", b"\x80", b"\xff", b"\x09", b"\x01", b"a", b'"', b"\x00"),
+    *(b"\x32\x04\x0a\x02ab", b"\x4a\x08\x0a\x01a\x12\x03\x0a\x01b", b"\x32\x09\x0a\x01a\x12\x04\x2a\x02\x0a\x00"),
+]
+
+
+@pytest.mark.parametrize("grammar", GRAMMARS)
+def test_time_grows_with_length(grammar: bytes) -> None:
+    """Each doubling of a message takes at most 2.5 times as long, whatever it repeats, and wherever it stands."""
+
+    def seconds(size: int) -> float:
+        text = grammar * (size // len(grammar))
+        messages = [text, _field(1, text), _field(1, _field(2, text)), _field(1, _field(2, _field(2, text)))]
+        messages.append(_field(1, _field(2, _field(2, b"\x09" + bytes(8) + text))))
+        chunk = chunk_of(messages)
+        begin = monotonic()
+        unrolled(chunk)
+        return monotonic() - begin
+
+    quarter = whole = 1.0
+    for _ in range(100):  # the best of several: other programs share the machine
+        quarter, whole = min(quarter, seconds(50_000)), min(whole, seconds(200_000))
+        if whole <= 2.5**2 * quarter:
+            break
+    assert whole <= 2.5**2 * quarter
