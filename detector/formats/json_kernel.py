@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.formats.json_text_kernel import scalar, string
-from detector.formats.moment_kernel import any_moment
+from detector.formats.moment_kernel import moment_again
 from detector.formats.value_kernel import (
     ADDRESS,
     BYTES,
@@ -32,11 +32,14 @@ from detector.formats.word_kernel import I8, U1, called, inner
 NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY, URL_KEY, PAIRS = range(9)
 # columns of a node: children, own key, what its value is, which field, its place among the keys of that field
 FIRST, COUNT, OFFSET, LENGTH, KIND, CODE, RANK, BIT = range(8)
+# in the row of an object: how many of its children have keys shorter than so many bytes, from here on
+JUMP, JUMPS = 8, 40
 DEPTH = 32
 ADDRESS_FIELD, TARGET_FIELD, HOST_FIELD = 0, 6, 10  # columns of fields.FIELDS
 # cells of scratch: a rank for each field and number, then the numbers, then the node of each depth
 RANKS, TIME_CELL, STATUS_CELL, BYTES_CELL, ROWS_CELL, SEEN_CELL, NODES = 0, 28, 29, 30, 31, 32, 33
 ZONE_CELL = NODES + DEPTH + 1
+LAST_ISO = ZONE_CELL + 1  # four cells that are kept from line to line
 TIME_RANK, STATUS_RANK, BYTES_RANK, ROWS_RANK = 24, 25, 26, 27
 NO_RANK = 1_000
 
@@ -50,7 +53,9 @@ def child(buffer: U1, start: int, end: int, nodes: I8, keys: U1, node: int) -> i
     if node < 0:
         return -1
     size = end - start
-    for i in range(nodes[node, FIRST], nodes[node, FIRST] + nodes[node, COUNT]):
+    i = nodes[node, FIRST] + nodes[node, JUMP + min(size, np.int64(JUMPS - 1))]
+    last = nodes[node, FIRST] + nodes[node, COUNT]
+    while i < last and nodes[i, LENGTH] <= size:
         if nodes[i, LENGTH] == size:
             offset = nodes[i, OFFSET]
             k = 0
@@ -58,6 +63,7 @@ def child(buffer: U1, start: int, end: int, nodes: I8, keys: U1, node: int) -> i
                 k += 1
             if k == size:
                 return i
+        i += 1
     return -1
 
 
@@ -95,7 +101,9 @@ def keep(buffer: U1, start: int, end: int, nodes: I8, node: int, row: int, cells
     elif kind == URL_KEY:
         keep_url(buffer, start, end, nodes[node, CODE], row, cells, span)
     elif kind == MOMENT:
-        cells[TIME_CELL], cells[ZONE_CELL] = any_moment(buffer, start, end, nodes[node, CODE])
+        cells[TIME_CELL], cells[ZONE_CELL] = moment_again(
+            buffer, start, end, nodes[node, CODE], cells, np.int64(LAST_ISO)
+        )
         return OK if cells[TIME_CELL] >= 0 else TIME
     elif kind == STATUS_KEY:
         cells[STATUS_CELL] = number(buffer, start, end, np.int64(3))

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.formats.word_kernel import HIGHS, ONES, U1, inner, load8, lowest_bit
-
-QUOTES = np.uint64(0x2222222222222222)
-BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
-BLANKS = np.uint64(0x2020202020202020)
+from detector.formats.word_kernel import U1, inner, load8, lowest_bit, special16
 
 
 @inner
 def plain_end(buffer: U1, p: int, end: int) -> int:
     """The first place in [p, end) of a quote, a backslash or a control character, else ``end``."""
-    while p < end and p + 8 <= len(buffer):
-        word = load8(buffer, p)
-        x = word ^ QUOTES
-        y = word ^ BACKSLASHES
-        hits = (((x - ONES) & ~x) | ((y - ONES) & ~y) | ((word - BLANKS) & ~word)) & HIGHS
+    while p < end and p + 16 <= len(buffer):
+        hits = special16(buffer, p)
         if hits != 0:
-            return min(p + (lowest_bit(hits) >> 3), end)
-        p += 8
+            return min(p + lowest_bit(hits), end)
+        p += 16
     while p < end and buffer[p] != 34 and buffer[p] != 92 and buffer[p] >= 32:
         p += 1
     return min(p, end)

@@ -23,7 +23,8 @@ NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY, URL_KEY, PAIRS
 UNITS = {"auto": -1, "clf": -2, "iso": -3, "s": 0, "ms": 3, "us": 6, "ns": 9}
 MAX_KEYS = 62  # one bit each of an int64 tells a key that comes twice
 URL_RANK = 20  # behind every key that holds a target alone
-CELLS = 72  # scratch of the kernel: ranks and numbers (33), a node for each depth, and the zone
+CELLS = 72  # scratch of the kernel: ranks and numbers (33), a node for each depth, the zone, the last second
+JUMPS = 40  # lengths of keys told apart when one is looked up; hardly any key is longer
 MAX_KEY_DEPTH = 4  # deepest key any preset needs (Kong's request.headers.user-agent has 3)
 
 _SCAN = Kernel(
@@ -189,8 +190,9 @@ def _compile(
     """The map as the scanner walks it.
 
     Returns:
-        nodes: int64 (n, 8): first child, children, offset and length of its key, kind, code, rank, bit. Node 0 is the
-            line's object; its code is 1 where the map names an address and each line must have one.
+        nodes: int64 (n, 8 + JUMPS): first child, children, offset and length of its key, kind, code, rank, bit; then by
+            length how many of the children, which stand in the order of their keys' lengths, have shorter keys. Node 0
+            is the line's object; its code is 1 where the map names an address and each line must have one.
         text: uint8 (size,), the bytes of all keys.
     """
     tree: dict[tuple[str, ...], _Node] = {
@@ -203,13 +205,17 @@ def _compile(
         node.kind, node.code, node.rank, node.bit = key.kind, key.code, key.rank, bit
     for path in pairs:
         tree[path].kind = PAIRS
-    order = sorted(tree, key=lambda path: (len(path), path[:-1], path))  # children of one node stand together
+    # children of one node stand together, by the lengths of their keys
+    order = sorted(tree, key=lambda path: (len(path), path[:-1], len(tree[path].name), path))
     rows: list[list[int]] = []
     text = bytearray()
     for path in order:
         node = tree[path]
         children = [i for i, other in enumerate(order) if other and other[:-1] == path]
         first = children[0] if children else 0
-        rows.append([first, len(children), len(text), len(node.name), node.kind, node.code, node.rank, node.bit])
+        lengths = [len(tree[order[i]].name) for i in children]
+        shorter = [sum(length < size for length in lengths) for size in range(JUMPS)]
+        own = [first, len(children), len(text), len(node.name), node.kind, node.code, node.rank, node.bit]
+        rows.append(own + shorter)
         text += node.name
     return np.array(rows, np.int64), np.frombuffer(bytes(text) or b"\0", np.uint8).copy()

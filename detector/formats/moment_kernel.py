@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.formats.word_kernel import U1, called
+from detector.formats.word_kernel import I8, U1, called, load8
 
 LAST_US = 4_102_444_800_000_000  # 2100-01-01: a later stamp in a log is a fault of the clock, not a moment
 TWO, FOUR = np.int64(2), np.int64(4)  # typed, so that numba compiles one version for all
+ISO_BYTES = 19  # 2020-06-08T06:49:01
 CLF_BYTES = 26  # dd/Mon/yyyy:HH:MM:SS ±zzzz
 US_BYTES = 25  # mm/dd/yyyy:HH:MM:SS ±zzzz
 AUTO, CLF_UNIT, ISO_UNIT = -1, -2, -3  # units of a moment; 0, 3, 6, 9 are powers of ten of an epoch
@@ -117,16 +118,40 @@ def iso(buffer: U1, start: int, end: int) -> tuple[int, int]:
 
     A blank may stand for the ``T``, a comma for the point. Returns as :func:`clf`.
     """
-    if end - start < 19:
-        return -1, 0
+    value = iso_second(buffer, start) if end - start >= ISO_BYTES else np.int64(-1)
+    return iso_rest(buffer, start + ISO_BYTES, end, value) if value >= 0 else (np.int64(-1), np.int64(0))
+
+
+@called
+def iso_again(buffer: U1, start: int, end: int, cells: I8, at: int) -> tuple[int, int]:
+    """As `iso`; equal seconds in a row are read once. Four cells from ``at`` on are the last one's bytes and moment."""
+    if end - start < ISO_BYTES:
+        return np.int64(-1), np.int64(0)
+    a, b = np.int64(load8(buffer, start)), np.int64(load8(buffer, start + 8))
+    c = np.int64(load8(buffer, start + ISO_BYTES - 8))
+    if a != cells[at] or b != cells[at + 1] or c != cells[at + 2]:
+        value = iso_second(buffer, start)
+        if value < 0:
+            return np.int64(-1), np.int64(0)
+        cells[at], cells[at + 1], cells[at + 2], cells[at + 3] = a, b, c, value
+    return iso_rest(buffer, start + ISO_BYTES, end, cells[at + 3])
+
+
+@called
+def iso_second(buffer: U1, start: int) -> int:
+    """Microseconds since 1970 of ``2020-06-08T06:49:01`` at ``start``, or -1."""
     if buffer[start + 4] != 45 or buffer[start + 7] != 45 or (buffer[start + 10] != 84 and buffer[start + 10] != 32):
-        return -1, 0
+        return np.int64(-1)
     second = clock_second(buffer, start + 11)
     month, day = digits(buffer, start + 5, TWO), digits(buffer, start + 8, TWO)
     value = moment(digits(buffer, start, FOUR), month, day, second)
-    if second < 0 or value < 0:
-        return -1, 0
-    p, part = fraction(buffer, start + 19, end)
+    return value if second >= 0 and value >= 0 else np.int64(-1)
+
+
+@called
+def iso_rest(buffer: U1, p: int, end: int, value: int) -> tuple[int, int]:
+    """What follows the seconds of :func:`iso`, which are ``value``. Returns as :func:`clf`."""
+    p, part = fraction(buffer, p, end)
     value += part
     if p < end and buffer[p] == 90:
         p += 1
@@ -248,6 +273,15 @@ def any_moment(buffer: U1, start: int, end: int, unit: int) -> tuple[int, int]:
         e, value = clf(buffer, start, end)
         return (value, 0) if e == end else (-1, 0)
     return epoch(buffer, start, end, unit), 0
+
+
+@called
+def moment_again(buffer: U1, start: int, end: int, unit: int, cells: I8, at: int) -> tuple[int, int]:
+    """As `any_moment`; equal seconds of ISO 8601 in a row are read once, see :func:`iso_again`."""
+    if end - start >= ISO_BYTES and buffer[start + 4] == 45 and (unit == AUTO or unit == ISO_UNIT):
+        e, value = iso_again(buffer, start, end, cells, at)
+        return (value, 1 - has_zone(buffer, start, end)) if e == end else (-1, 0)
+    return any_moment(buffer, start, end, unit)
 
 
 @called

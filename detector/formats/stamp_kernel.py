@@ -7,13 +7,13 @@ import numpy as np
 from detector.formats.moment_kernel import (
     AUTO,
     CLF_BYTES,
-    any_moment,
     calendar_day,
     clf,
     clock_time,
     has_zone,
-    iso,
+    iso_again,
     local,
+    moment_again,
     us,
 )
 from detector.formats.value_kernel import OK, TIME
@@ -28,7 +28,8 @@ TIME_CELL, STATUS_CELL, BYTES_CELL, ROWS_CELL, TORN_CELL, MOMENT_CELL, STAMP = r
 ZONE_CELL, MOMENT_ZONE_CELL, DAY_CELL, CLOCK_CELL = range(11, 15)
 LAST_DAY = 15  # the day read last: two words and its moment
 LAST_CLOCK = 18  # the time of the day read last: one word and what it is
-CELLS = 20
+LAST_ISO = 20  # the second of ISO 8601 read last: three words and its moment
+CELLS = 24
 
 
 @inner
@@ -63,7 +64,9 @@ def clock_again(buffer: U1, start: int, end: int, numbers: I8) -> int:
 def store_any(buffer: U1, start: int, end: int, numbers: I8) -> int:
     """Reads a moment in a cell of a table: OK or TIME."""
     if start < end:
-        numbers[TIME_CELL], numbers[ZONE_CELL] = any_moment(buffer, start, end, np.int64(AUTO))
+        numbers[TIME_CELL], numbers[ZONE_CELL] = moment_again(
+            buffer, start, end, np.int64(AUTO), numbers, np.int64(LAST_ISO)
+        )
     return OK if start < end and numbers[TIME_CELL] >= 0 else TIME
 
 
@@ -116,7 +119,7 @@ def other_moment(buffer: U1, p: int, end: int, kind: int, numbers: I8) -> int:
     """A moment that is not the common log format's; as :func:`moment`."""
     zoneless = 0
     if kind == TIME_ISO:
-        e, value = iso(buffer, p, end)
+        e, value = iso_again(buffer, p, end, numbers, np.int64(LAST_ISO))
         zoneless = 1 - has_zone(buffer, p, e) if e > 0 else 0
     elif kind == TIME_LOCAL:
         e, value = local(buffer, p, end)

@@ -17,7 +17,7 @@ from detector.formats.zone import Zone
 if TYPE_CHECKING:
     from detector.sources.chunk import Chunk
 
-CELLS = 20  # scratch of the kernel, as in stamp_kernel.py (a test holds them equal)
+CELLS = 24  # scratch of the kernel, as in stamp_kernel.py (a test holds them equal)
 SCAN = Kernel(
     "detector.formats.text_kernel:scan",
     [

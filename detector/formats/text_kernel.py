@@ -191,7 +191,9 @@ def fixed(
             return p, failure
         if length == 0 and mode == QUOTED:
             numbers[TORN_CELL] = 1
-    if length > 0:
+    if length > 1 or (
+        length == 1 and (e >= end or np.uint64(buffer[e]) != np.uint64(table[pc, STOP]) & np.uint64(255))
+    ):
         matched = literal_at(buffer, e, end, table, pc, literals)
         if matched < length:
             return e + matched, (TORN if e + matched == end else LAYOUT)

@@ -1,4 +1,4 @@
-"""Eight bytes at a time: the loads and searches the scanners share."""
+"""Eight and sixteen bytes at a time: the loads and searches the scanners share."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ called = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=Tru
 
 U1 = npt.NDArray[np.uint8]
 I8 = npt.NDArray[np.int64]
-
-ONES = np.uint64(0x0101010101010101)
-HIGHS = np.uint64(0x8080808080808080)
 
 
 @intrinsic
@@ -49,6 +46,56 @@ def store8(typing_context: Any, buffer: Any, place: Any, value: Any) -> Any:
     return types.void(buffer, types.int64, types.uint64), build
 
 
+def _sixteen(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
+    """Sixteen bytes at a place as a vector, and what makes a vector of one byte."""
+    kind = ir.VectorType(ir.IntType(8), 16)
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    pointer = builder.gep(array.data, [arguments[1]])
+    bytes_there = builder.load(builder.bitcast(pointer, kind.as_pointer()))
+    bytes_there.align = 1
+
+    def all_of(byte: Any) -> Any:
+        first = builder.insert_element(ir.Constant(kind, ir.Undefined), byte, ir.Constant(ir.IntType(32), 0))
+        places = ir.Constant(ir.VectorType(ir.IntType(32), 16), [0] * 16)
+        return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
+
+    return bytes_there, all_of
+
+
+def _bits(builder: Any, found: Any) -> Any:
+    return builder.zext(builder.bitcast(found, ir.IntType(16)), ir.IntType(64))
+
+
+@intrinsic
+def among16(typing_context: Any, buffer: Any, place: Any, a: Any, b: Any) -> Any:
+    """Which of the sixteen bytes at a place are the lowest byte of ``a`` or of ``b``, or NUL: a bit each, from the
+    first; the caller keeps inside the buffer."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        there, all_of = _sixteen(context, builder, signature, arguments)
+        found = builder.icmp_unsigned("==", there, all_of(ir.Constant(ir.IntType(8), 0)))
+        for word in arguments[2:]:
+            byte = builder.trunc(word, ir.IntType(8))
+            found = builder.or_(found, builder.icmp_unsigned("==", there, all_of(byte)))
+        return _bits(builder, found)
+
+    return types.uint64(buffer, types.int64, types.uint64, types.uint64), build
+
+
+@intrinsic
+def special16(typing_context: Any, buffer: Any, place: Any) -> Any:
+    """The same of what ends plain text in a JSON string: a quote, a backslash, a control character."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        there, all_of = _sixteen(context, builder, signature, arguments)
+        found = builder.icmp_unsigned("<", there, all_of(ir.Constant(ir.IntType(8), 32)))
+        for byte in (34, 92):
+            found = builder.or_(found, builder.icmp_unsigned("==", there, all_of(ir.Constant(ir.IntType(8), byte))))
+        return _bits(builder, found)
+
+    return types.uint64(buffer, types.int64), build
+
+
 @intrinsic
 def lowest_bit(typing_context: Any, word: Any) -> Any:
     """Place of the lowest set bit of a word that is not 0."""
@@ -61,20 +108,13 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:
 
 @inner
 def until(buffer: U1, p: int, end: int, a: int, b: int) -> int:
-    """The first place in [p, end) of byte ``a``, byte ``b`` or NUL, else ``end``; each byte comes eight times over.
-
-    A byte of ``x`` is 0 where ``(x - 0x01…) & ~x & 0x80…`` has its high bit; the lowest such bit is exact (L. Lamport,
-    "Multiple byte processing with full-word instructions", CACM 1975).
-    """
-    last = len(buffer) - 8
+    """The first place in [p, end) of byte ``a``, byte ``b`` or NUL, else ``end``; each byte comes eight times over."""
+    last = len(buffer) - 16
     while p < end and p <= last:
-        word = load8(buffer, p)
-        x = word ^ a
-        y = word ^ b
-        hits = (((x - ONES) & ~x) | ((y - ONES) & ~y) | ((word - ONES) & ~word)) & HIGHS
+        hits = among16(buffer, p, a, b)
         if hits != 0:
-            return min(p + (lowest_bit(hits) >> 3), end)
-        p += 8
+            return min(p + lowest_bit(hits), end)
+        p += 16
     while p < end:
         c = np.uint64(buffer[p])
         if c == a & np.uint64(255) or c == b & np.uint64(255) or c == 0:

@@ -62,5 +62,5 @@ def test_a_topic_of_otlp_protobuf(tmp_path: Path, broker: Broker) -> None:
     assert [route["name"] for route in seen["routes"]] == ["GET /people/{id}"]
     path = tmp_path / "detector.yaml"
     path.write_text(seen["configuration"], encoding="utf-8")
-    assert "envelope: otlp_proto" in seen["configuration"]
+    assert 'envelope: "otlp_proto"' in seen["configuration"]
     assert "ok one record" in detector("check", "--connect", str(path))

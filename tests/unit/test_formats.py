@@ -48,7 +48,7 @@ def test_kernels_speak_of_the_same_numbers() -> None:
         assert getattr(stamp_kernel, name) == getattr(variables, name)
     assert (fields.ZONELESS, prefix.PREFIXES) == (value_kernel.ZONELESS, {"syslog": 0, "cri": 1})
     assert (prefix_kernel.SYSLOG, prefix_kernel.CRI, FIELD["host"]) == (0, 1, value_kernel.HOST)
-    assert stamp_kernel.CELLS == text.CELLS
+    assert (stamp_kernel.CELLS, json_kernel.JUMPS) == (text.CELLS, jsonlines.JUMPS)
     for name in ("STATUS", "BYTES", "ROWS", "ADDRESS"):
         assert getattr(text_kernel, f"{name}_OP") == getattr(variables, name)
     for name in ("NONE", "TEXT", "MOMENT", "STATUS_KEY", "BYTES_KEY", "ROWS_KEY", "REQUEST_KEY", "URL_KEY", "PAIRS"):
