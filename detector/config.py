@@ -45,6 +45,7 @@ class Config(model.Config):
 
 
 REPLAY_LATENESS_SECONDS = 60.0  # contract.md, "Order"
+METRICS_STEP_SECONDS = 15  # the scrape interval of configs/prometheus/scrape.yaml
 RUN_LATENESS_SECONDS = 1.0
 
 
@@ -62,6 +63,8 @@ class ReplaySettings:
         cases: folder for what stands behind each incident; None = none written.
         features: whether the features of every client are wanted at the end.
         top: how many of the most unusual clients are wanted at the end.
+        metrics: file of OpenMetrics in log time; None = none written.
+        metrics_step: seconds of log time from one sample to the next.
     """
 
     config: Config = field(default_factory=Config)
@@ -73,6 +76,8 @@ class ReplaySettings:
     cases: Path | None = None
     features: bool = False
     top: int = 0
+    metrics: Path | None = None
+    metrics_step: int = METRICS_STEP_SECONDS
 
 
 def parse_moment(text: str, option: str) -> int:

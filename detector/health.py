@@ -148,3 +148,25 @@ METRICS: tuple[Metric, ...] = (
     Metric("fast_decode", "gauge", "1 while Kafka batches are decoded in machine code."),
     Metric("build_info", "info", "The program's version.", (Label("version", limit=1),)),
 )
+
+OF_A_STREAM = (
+    "kafka_consumer_lag",
+    "partitions_assigned",
+    "source_stalled",
+    "records_lost_total",
+    "records_reread_total",
+    "tombstones_total",
+    "sharing_partial",
+    "clients_on_several_partitions_total",
+    "batch_duration_seconds",
+    "sink_failures_total",
+    "sink_deliveries_total",
+    "sink_refused_total",
+    "outbox_pending",
+    "outbox_bytes",
+    "snapshot_failures_total",
+    "snapshot_last_success_timestamp_seconds",
+    "config_last_reload_successful",
+    "fast_decode",
+)
+"""What only a process that follows a stream can say: the samples that a replay writes leave these out."""

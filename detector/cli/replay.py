@@ -49,6 +49,12 @@ def replay(
     until: Annotated[str | None, typer.Option(metavar="TIME", help="First moment no longer read.")] = None,
     vhost: Annotated[str | None, typer.Option(metavar="NAME", help="Only requests to this virtual host.")] = None,
     incidents: Annotated[Path | None, typer.Option(metavar="FILE", help="Write incidents as JSON lines.")] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write OpenMetrics in log time, for promtool and Grafana.")
+    ] = None,
+    metrics_step: Annotated[
+        int, typer.Option(metavar="SECONDS", min=1, max=3600, help="Log time between two samples of --metrics.")
+    ] = 15,
     cases: Annotated[Path | None, typer.Option(metavar="DIR", help="Write what stands behind each incident.")] = None,
     features: Annotated[
         Path | None, typer.Option(metavar="FILE.parquet", help="Write the features of every client, a row each.")
@@ -79,6 +85,8 @@ def replay(
         cases=cases,
         features=features is not None or client is not None,
         top=top,
+        metrics=metrics,
+        metrics_step=metrics_step,
     )
     _check(settings, features)
     with progress(not quiet) as on_progress:
@@ -105,8 +113,9 @@ def _check(settings: ReplaySettings, features: Path | None) -> None:
         raise UsageError("--since must lie before --until")
     if features and features.suffix != ".parquet":
         raise UsageError(f"--features {features}: the name must end in .parquet")
-    if features and not features.absolute().parent.is_dir():
-        raise UsageError(f"--features {features}: no such folder")
+    for option, file in (("--features", features), ("--metrics", settings.metrics)):
+        if file and not file.absolute().parent.is_dir():
+            raise UsageError(f"{option} {file}: no such folder")
 
 
 def _print(result: ReplayResult, output: Output, file: Path | None, client: str | None, quiet: bool) -> None:

@@ -17,7 +17,7 @@ from detector.compiled import prepare
 from detector.config import Config
 from detector.config_model import AlertmanagerConfig
 from detector.engines.keeping import Keeper, Store, fingerprint
-from detector.engines.local import DECLARED_KERNELS, KERNELS
+from detector.engines.local import DECLARED_KERNELS, KERNELS, data_classes
 from detector.engines.sidecar import Sidecar
 from detector.engines.spreading import SpreadSidecar
 from detector.engines.telemetry import Telemetry
@@ -136,8 +136,9 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
     with ExitStack() as undo:
         telling: list[Telemetry] = []
         sinks = make_sinks(config, standard_output, lambda: [record for one in telling for record in one.active()])
-        metrics = Metrics(__version__, {"sink": [sink.name for sink in sinks], "data_class": ["none"]})
-        telemetry = Telemetry(metrics, tell)
+        classes = data_classes(config)
+        metrics = Metrics(__version__, {"sink": [sink.name for sink in sinks], "data_class": classes})
+        telemetry = Telemetry(metrics, tell, data_classes=classes)
         telling.append(telemetry)
         status = Status()
         server = serve(config.web.listen_address, metrics, status)

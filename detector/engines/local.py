@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,9 @@ from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
 from detector.engines.ranked import Ranked
 from detector.engines.reading import Reader, ReadSettings
+from detector.engines.telemetry import NO_CLASS, OTHER_CLASS
 from detector.errors import SinkError, UsageError
+from detector.health import DATA_CLASS
 from detector.incidents.incident import Incident
 from detector.incidents.render import case, incidents
 from detector.pipeline import Pipeline, Rules
@@ -38,6 +40,9 @@ from detector.records.resolve import Resolver
 from detector.records.routes import Routes
 from detector.records.templates import Template, parse_template
 from detector.state.layout import Sizes
+
+if TYPE_CHECKING:
+    from detector.engines.backfill import Backfill
 
 KERNELS = (  # of a plain replay, the slowest to compile first
     "detector.records.resolve:WHAT",
@@ -97,9 +102,10 @@ def replay(
     Raises:
         InputError: a log cannot be read, or none of it could be parsed.
         UsageError: a format or an identity is wrong.
-        SinkError: ``settings.cases`` cannot be written.
+        SinkError: ``settings.cases`` or ``settings.metrics`` cannot be written.
     """
     config = settings.config
+    detector = {"version": __version__, "config": config.digest}
     noticed_at = clock.wall().isoformat()
     prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
     resolver, routes = make_resolver(config)
@@ -107,16 +113,22 @@ def replay(
     pipeline = Pipeline(rules(config), sizes(config), routes)
     ranked = Ranked(pipeline, Ranking()) if settings.top else None
     take = ranked.take if ranked else pipeline.take
+    backfill = _backfill(settings, pipeline, reader, detector) if settings.metrics else None
     for number, released in enumerate(reader):
         released.batch.flags |= released.late * np.uint8(LATE)
-        take(replace(released.batch, time_us=released.moment_us))
+        rows = replace(released.batch, time_us=released.moment_us)
+        if backfill:
+            backfill.take(released, rows, take)
+        else:
+            take(rows)
         reader.coverage.count_objects(released.batch)
         if on_progress and number % PROGRESS_EVERY == 0:
             on_progress(*reader.progress())
     pipeline.finish()
+    if backfill:
+        backfill.finish(reader.coverage.rejected)
     if on_progress:
         on_progress(*reader.progress())
-    detector = {"version": __version__, "config": config.digest}
     found = incidents(pipeline.book, detector)
     if settings.cases:
         manifest = {"noticed_at": noticed_at, "read": _digests(reader.names), **detector}
@@ -129,6 +141,15 @@ def replay(
         features=lambda: features_of(pipeline.state),
         unusual=ranked.top(settings.top) if ranked else [],
     )
+
+
+def _backfill(settings: ReplaySettings, pipeline: Pipeline, reader: Reader, detector: dict[str, str]) -> Backfill:
+    from detector.engines.backfill import Backfill
+
+    assert settings.metrics is not None
+    formats = [reader.formats.get(name) for name in reader.names]
+    classes = data_classes(settings.config)
+    return Backfill(settings.metrics, settings.metrics_step, pipeline, detector, formats, classes)
 
 
 def make_resolver(config: Config) -> tuple[Resolver, Routes]:
@@ -157,6 +178,18 @@ def declared_routes(config: Config) -> list[Template]:
     """
     own = [parse_template(said.route, said.data_classes) for said in config.routes.templates]
     return own + (read_openapi(config.routes.openapi) if config.routes.openapi else [])
+
+
+def data_classes(config: Config) -> list[str]:
+    """The data classes that metrics tell apart: none, then the declared ones, first named first, and the rest as one.
+
+    Raises:
+        UsageError: the OpenAPI document cannot be used.
+    """
+    named = list(dict.fromkeys(name for route in declared_routes(config) for name in route.data_classes))
+    named = [name for name in named if name not in (NO_CLASS, OTHER_CLASS)]
+    own = DATA_CLASS.most - 2
+    return [NO_CLASS, *named[:own], OTHER_CLASS]
 
 
 def check_files(config: Config) -> list[str]:

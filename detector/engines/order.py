@@ -8,7 +8,7 @@ the files that are not finished are complete.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,7 @@ class Released:
         late: bool (n,), older than the watermark when it was read.
         future: bool (n,), dated more than an hour ahead of the records around it, see `engines.moments`.
         watermark_us: every row still to come has a moment of at least this.
+        rejected: lines of all files rejected by the time these rows left, by reason; only of files that are read.
     """
 
     batch: Batch
@@ -145,6 +146,7 @@ class Released:
     late: Mask
     future: Mask
     watermark_us: int
+    rejected: Mapping[str, int] = field(default_factory=dict)
 
 
 class Merger:

@@ -113,6 +113,7 @@ class Reader:
             for parts, watermark_us in steps:
                 merger.add(parts)
                 for released in merger.release(watermark_us, last=watermark_us == END):
+                    released.rejected = dict(self.coverage.rejected)
                     yield from counted_once(released, twins, self.coverage)
 
     def _prepare(self, file: LogFile) -> Feed | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from detector.pipeline import Pipeline
 from detector.state.layout import COUNTER
 
 ACTIVE_S = 600.0  # contract.md: an open incident is active while its newest evidence is younger than ten minutes
+NO_CLASS, OTHER_CLASS = "none", "other"  # of a record on a route without a declared one; of one too many to be shown
 EVERY_S = 1.0  # gauges are renewed; a scrape is rarely more frequent than every five seconds
 
 
@@ -41,6 +42,10 @@ class Exporter(Protocol):
 def _silent(event: str, **facts: Any) -> None: ...
 
 
+def _wall_s() -> float:
+    return clock.wall().timestamp()
+
+
 @dataclass
 class _Told:
     """What was last told of one open incident."""
@@ -58,10 +63,16 @@ class Telemetry:
     Args:
         exporter: where they go.
         say: writes an event to the log.
+        now_s: the time that passes; a replay gives log time.
+        wall_s: what event lag is measured against, seconds since 1970.
+        data_classes: the declared ones that are shown, the first to count first; others count as ``other``.
     """
 
     exporter: Exporter
     say: Callable[..., None] = _silent
+    now_s: Callable[[], float] = clock.monotonic
+    wall_s: Callable[[], float] = _wall_s
+    data_classes: Sequence[str] = ()
     _before: Coverage = field(default_factory=Coverage)
     _open: dict[str, _Told] = field(default_factory=dict)
     _suppressed: dict[str, int] = field(default_factory=dict)  # open ones, and the revision that was counted
@@ -84,14 +95,19 @@ class Telemetry:
             self.exporter.observe("alert_delay_seconds", max(story.raised_us - story.first_us, 0) / 1e6)
         grown = incident.records_exposed.low - counted
         if grown > 0:
-            data_class = incident.data_classes[0] if incident.data_classes else "none"
+            data_class = self._data_class(incident)
             self.exporter.inc("records_exposed_total", grown, pattern=incident.pattern, data_class=data_class)
             counted += grown
         if incident.state == "closed":
             self._open.pop(incident.incident, None)
         else:
-            self._open[incident.incident] = _Told(incident, counted, story.last_us, clock.monotonic())
+            self._open[incident.incident] = _Told(incident, counted, story.last_us, self.now_s())
         self._renew_incidents(story.last_us)
+
+    def _data_class(self, incident: Incident) -> str:
+        if not incident.data_classes:
+            return NO_CLASS
+        return next((name for name in self.data_classes if name in incident.data_classes), OTHER_CLASS)
 
     def _tell_suppressed(self, incident: Incident) -> None:
         """Counted once, apart from everything that pages; a restart may count one that is open once more."""
@@ -115,7 +131,7 @@ class Telemetry:
 
     def renew(self, pipeline: Pipeline, coverage: Coverage, format_name: str) -> None:
         """Brings gauges and counters up to date, at most every `EVERY_S`; called by the judging thread."""
-        now = clock.monotonic()
+        now = self.now_s()
         if now - self._renewed_s < EVERY_S:
             return
         self._renewed_s = now
@@ -163,19 +179,30 @@ class Telemetry:
         self.exporter.set("floor_records", floor_records(pipeline))
         if pipeline.last_us > 0:
             self.exporter.set("last_request_timestamp_seconds", pipeline.last_us / 1e6)
-            self.exporter.set("event_lag_seconds", max(clock.wall().timestamp() - pipeline.last_us / 1e6, 0.0))
+            self.exporter.set("event_lag_seconds", max(self.wall_s() - pipeline.last_us / 1e6, 0.0))
 
     def active(self) -> list[dict[str, Any]]:
         """The records of the incidents that are active; any thread may ask."""
-        now = clock.monotonic()
+        now = self.now_s()
         told = list(self._open.values())
         return [one.incident.record() for one in told if self._is_active(one, now)]
+
+    @property
+    def rests_at_us(self) -> int | None:
+        """Log time at which the next active incident comes to rest if no evidence comes; None: none is active."""
+        now = self.now_s()
+        ends = [told.last_us + round(ACTIVE_S * 1e6) for told in self._open.values() if self._is_active(told, now)]
+        return min(ends, default=None)
+
+    def rest(self, log_now_us: int) -> None:
+        """Log time has passed without a record."""
+        self._renew_incidents(log_now_us)
 
     def _is_active(self, told: _Told, now: float) -> bool:
         return self._log_now_us - told.last_us < ACTIVE_S * 1e6 and now - told.moved_s < ACTIVE_S
 
     def _renew_incidents(self, log_now_us: int) -> None:
-        now, self._log_now_us = clock.monotonic(), log_now_us
+        now, self._log_now_us = self.now_s(), log_now_us
         opened: Counter[tuple[str, ...]] = Counter()
         active: Counter[tuple[str, ...]] = Counter()
         exposed: Counter[tuple[str, ...]] = Counter()

@@ -18,18 +18,13 @@ from typing import Any
 from detector import clock
 from detector.errors import ConfigError, SinkError
 from detector.incidents.incident import SEVERITIES
+from detector.sinks.alert_names import alert_of
 from detector.sinks.posting import Post, problems_of
 from detector.sinks.sink import Refused
 
 EVERY_S = 60.0  # between two repeats: a third of how long an alert holds, so that two may be lost
 HOLD_S = 180.0
 PATH = "/api/v2/alerts"
-PAGES = {
-    **dict.fromkeys(("walk", "sweep", "guessing", "lookup"), "DetectorEnumeration"),
-    **dict.fromkeys(("campaign", "fan_out"), "DetectorCampaign"),
-    "consent": "DetectorConsentBreach",
-}  # which runbook; what is not named here is bulk extraction
-BULK = "DetectorBulkExtraction"
 
 Record = dict[str, Any]
 
@@ -163,7 +158,7 @@ class Alertmanager:
             found["clients"] = ", ".join(record["clients"][:10])
         for name, template in (
             ("incident_url", said.incident_url),
-            ("runbook_url", said.runbooks and f"{said.runbooks.rstrip('/')}/{PAGES.get(pattern, BULK)}.md"),
+            ("runbook_url", said.runbooks and f"{said.runbooks.rstrip('/')}/{alert_of(pattern)}.md"),
             ("dashboard_url", said.dashboard),
         ):
             if template:

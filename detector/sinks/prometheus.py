@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from math import nan
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
@@ -129,13 +130,21 @@ class Metrics:
     def families(self) -> Iterator[Family]:
         """Every metric with its present values."""
         for metric in METRICS:
-            with self._lock:
-                values = dict(self._values.get(metric.name, {}))
-                buckets, total = list(self._histograms.get(metric.name, [])), self._sums.get(metric.name, 0.0)
             if metric.kind == "histogram":
-                yield _histogram(metric, buckets, total)
+                yield _histogram(metric, *self.counted(metric.name))
             else:
-                yield _family(metric, _bounded(metric, values))
+                yield _family(metric, self.shown(metric.name))
+
+    def shown(self, name: str) -> Mapping[Key, float]:
+        """The present series of a counter or gauge, by its label values in the table's order."""
+        with self._lock:
+            values = dict(self._values[name])
+        return _bounded(self._metrics[name], values)
+
+    def counted(self, name: str) -> tuple[list[int], float]:
+        """What a histogram has observed: how many in each bucket, the last one ``+Inf``, and their sum."""
+        with self._lock:
+            return list(self._histograms[name]), self._sums[name]
 
     def _known(self, name: str, kind: str) -> Metric:
         metric = self._metrics.get(name)
@@ -200,11 +209,13 @@ def _family(metric: Metric, values: Mapping[Key, float]) -> Family:
 
 
 def _histogram(metric: Metric, counts: Sequence[int], total: float) -> Family:
-    below, buckets = 0, []
-    for bound, count in zip([*map(str, map(float, metric.buckets)), "+Inf"], counts, strict=True):
-        below += count
-        buckets.append((bound, below))
-    return HistogramMetricFamily(metric.full_name, metric.help, buckets=buckets, sum_value=total)
+    return HistogramMetricFamily(metric.full_name, metric.help, buckets=cumulated(metric, counts), sum_value=total)
+
+
+def cumulated(metric: Metric, counts: Sequence[int]) -> list[tuple[str, int]]:
+    """A histogram's bounds as they are written, each with how many were at most that."""
+    bounds = [*map(str, map(float, metric.buckets)), "+Inf"]
+    return list(zip(bounds, accumulate(counts), strict=True))
 
 
 def _bounded(metric: Metric, values: Mapping[Key, float]) -> Mapping[Key, float]:

@@ -13,8 +13,10 @@ import pytest
 import yaml
 
 from configs.source import __main__ as made
+from configs.source import alerts as source
 from configs.source.alerts import read
 from detector.health import METRICS, PATTERN
+from detector.sinks.alert_names import PAGING, alert_of
 from tests.conftest import ROOT
 from tests.e2e.broker import Unavailable, skip_or_fail
 from tests.e2e.monitoring import program
@@ -73,6 +75,13 @@ def test_each_pattern_has_its_alert() -> None:
     exprs = [alert.expr for alert in read().alerts if alert.group == "detector-incidents"]
     alerted = [p for expr in exprs for p in re.search(r'pattern=~"([^"]+)"', expr)[1].split("|")]  # type: ignore[index]
     assert sorted(alerted) == sorted(set(PATTERN.values) - {"metronome"})
+    for alert in read().alerts:
+        if alert.group == "detector-incidents":
+            named = re.search(r'pattern=~"([^"]+)"', alert.expr)[1].split("|")  # type: ignore[index]
+            assert {alert_of(pattern) for pattern in named} == {alert.name}, (
+                "a sink and a replay would call it otherwise"
+            )
+    assert "|".join(PAGING) == source.PAGING
 
 
 def known(expression: str) -> set[str]:
