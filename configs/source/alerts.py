@@ -77,8 +77,13 @@ def incidents_of(patterns: str) -> str:
     """Active incidents of some patterns by severity; how many were raised is a label, so one more is another alert.
 
     The counter has the severity of the moment of raising, at most three of them a pattern; the gauge the present one.
+    Where one member judges all, who takes over counts on from where the one before was: the largest count is that of
+    the stream. Members that share the partitions out count each their own.
     """
     chosen = f'pattern=~"{patterns}",severity=~"{PAGING}"'
     active = f"sum by (job, pattern, severity) (detector_incidents_active{{{chosen}}}) > 0"
-    total = f'sum by (job, pattern) (detector_incidents_total{{pattern=~"{patterns}"}})'
-    return f'({active}) * on (job, pattern) group_left (raised) count_values by (job, pattern) ("raised", {total})'
+    counter = f'detector_incidents_total{{pattern=~"{patterns}"}}'
+    shares = f"sum by (job, pattern) ({counter}) and on (job) max by (job) (detector_sharing_partial) == 1"
+    one = f"max by (job, pattern) (sum by (job, instance, pattern) ({counter}))"
+    raised = f'count_values by (job, pattern) ("raised", {shares} or {one})'
+    return f"({active}) * on (job, pattern) group_left (raised) {raised}"

@@ -18,6 +18,7 @@ from detector.config import Config
 from detector.config_model import AlertmanagerConfig
 from detector.engines.keeping import Keeper, Store, fingerprint
 from detector.engines.local import DECLARED_KERNELS, KERNELS, data_classes
+from detector.engines.raised import FILE, Raised
 from detector.engines.sidecar import Sidecar
 from detector.engines.spreading import SpreadSidecar
 from detector.engines.telemetry import Telemetry
@@ -138,7 +139,8 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         sinks = make_sinks(config, standard_output, lambda: [record for one in telling for record in one.active()])
         classes = data_classes(config)
         metrics = Metrics(__version__, {"sink": [sink.name for sink in sinks], "data_class": classes})
-        telemetry = Telemetry(metrics, tell, data_classes=classes)
+        folder.mkdir(parents=True, exist_ok=True)
+        telemetry = Telemetry(metrics, tell, data_classes=classes, raised=Raised(folder / FILE, tell))
         telling.append(telemetry)
         status = Status()
         server = serve(config.web.listen_address, metrics, status)

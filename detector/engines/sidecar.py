@@ -31,9 +31,6 @@ from detector.engines.telemetry import EVERY_S, Telemetry
 from detector.engines.telling import Telling
 from detector.engines.watch import Status, Watch
 from detector.errors import DetectorError, SnapshotError
-from detector.incidents.incident import Incident
-from detector.incidents.render import incident as rendered
-from detector.incidents.story import Story
 from detector.packing import Saved
 from detector.pipeline import Pipeline
 from detector.records.batch import LATE
@@ -48,11 +45,13 @@ RESTART_US = 1_000_000
 
 @dataclass
 class Side:
-    """What is made anew whenever a state is taken up: reading and judging of one life of the stream."""
+    """What is made anew whenever a state is taken up: reading and judging of one life of the stream, and how many
+    incidents those before it have raised (`raised.Raised.save`)."""
 
     intake: Intake
     pipeline: Pipeline
     resolver: Resolver
+    raised: Iterable[Any] = ()
 
 
 @dataclass
@@ -197,6 +196,7 @@ class Sidecar:
             self._order = restored.order
             self._warm_at = {(topic, number): offset for topic, number, offset in restored.warm_at}
             side.pipeline.warming = bool(self._warm_at)
+            side.raised = restored.judging.meta.get("raised", ())
             self._go_on(side, offsets)
             self._commits.restored(offsets)
             self._deliver_again(restored)
@@ -216,11 +216,7 @@ class Sidecar:
                 self.source.seek(partition, offset)
         self._side = side
         self._saved_at = dict(offsets)
-        pipeline = side.pipeline
-        self.judging.ask(lambda: self.telemetry.restart(pipeline, self._held_open(pipeline)))
-
-    def _held_open(self, pipeline: Pipeline) -> list[tuple[Incident, Story]]:
-        return [(rendered(s, pipeline.book, pipeline.detector), s) for s in pipeline.open_stories()]
+        self.judging.ask(partial(self.telemetry.restart, side.pipeline, side.raised))
 
     def _rewind(self) -> None:
         """Without a snapshot: what was learnt is taken over, and the longest window is read again."""
@@ -251,6 +247,7 @@ class Sidecar:
                 self.telemetry.snapshot_trouble("snapshot_unusable", reason=str(error))
                 side = self._new_side()
                 continue
+            side.raised = known.meta.get("raised", ())
             return side, True
         return side, False
 
@@ -394,6 +391,7 @@ class Sidecar:
             return
         judging = side.pipeline.save()
         known = learnt.of(side.pipeline, judging)
+        judging.meta["raised"] = known.meta["raised"] = self.telemetry.raised.save()
         undelivered = self.outbox.undelivered()
         crash_here("after_copy")
         parts = [("reading", reading), ("judging", judging)]

@@ -130,8 +130,9 @@ class SpreadSidecar(Sidecar):
             return [partition for partition in partitions if partition not in self._saved_at]
         if restored.undelivered:
             self._deliver_again(restored)
-        pipeline = side.pipeline
-        self.judging.ask(lambda: self.telemetry.restart(pipeline, self._held_open(pipeline)))
+        own = restored.name == self.snapshot_name  # what others have raised, they count
+        raised = restored.judging.meta.get("raised", ()) if own else ()
+        self.judging.ask(partial(self.telemetry.restart, side.pipeline, raised))
         self.tell("restored", generation=restored.order[0], sequence=restored.order[1], partitions=len(partitions))
         return []
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from detector import clock
 from detector.engines.coverage import Coverage
 from detector.engines.floor import floor_records
+from detector.engines.raised import Raised
 from detector.incidents.incident import Incident
+from detector.incidents.render import incident as incident_of
 from detector.incidents.story import Story
 from detector.pipeline import Pipeline
 from detector.state.layout import COUNTER
@@ -35,7 +37,7 @@ class Exporter(Protocol):
     def replace(self, name: str, values: Mapping[tuple[str, ...], float]) -> None:
         """Sets a whole gauge, by label values."""
 
-    def reach(self, name: str, total: float) -> None:
+    def reach(self, name: str, total: float, **labels: str) -> None:
         """Lifts a counter to a total kept elsewhere."""
 
 
@@ -65,6 +67,7 @@ class Telemetry:
         say: writes an event to the log.
         now_s: the time that passes; a replay gives log time.
         wall_s: what event lag is measured against, seconds since 1970.
+        raised: how many incidents there were before this process.
         data_classes: the declared ones that are shown, the first to count first; others count as ``other``.
     """
 
@@ -73,6 +76,7 @@ class Telemetry:
     now_s: Callable[[], float] = clock.monotonic
     wall_s: Callable[[], float] = _wall_s
     data_classes: Sequence[str] = ()
+    raised: Raised = field(default_factory=Raised)
     _before: Coverage = field(default_factory=Coverage)
     _open: dict[str, _Told] = field(default_factory=dict)
     _suppressed: dict[str, int] = field(default_factory=dict)  # open ones, and the revision that was counted
@@ -82,6 +86,7 @@ class Telemetry:
 
     def __post_init__(self) -> None:
         self.exporter.set("config_last_reload_successful", 1)
+        self._go_on_counting(())
 
     def tell(self, incident: Incident, story: Story, new: bool) -> None:
         """An incident was raised, grew or ended; ``new``: nobody has been told of it before."""
@@ -91,6 +96,7 @@ class Telemetry:
             self._tell_suppressed(incident)
             return
         if self._suppressed.pop(incident.incident, 0) or new:
+            self.raised.add(incident.pattern, incident.severity)
             self.exporter.inc("incidents_total", pattern=incident.pattern, severity=incident.severity)
             self.exporter.observe("alert_delay_seconds", max(story.raised_us - story.first_us, 0) / 1e6)
         grown = incident.records_exposed.low - counted
@@ -216,10 +222,21 @@ class Telemetry:
         self.exporter.replace("incidents_active", active)
         self.exporter.replace("records_exposed_estimate", exposed)
 
-    def restart(self, pipeline: Pipeline, incidents: list[tuple[Incident, Story]]) -> None:
-        """The state is another one now: what it holds open was told by whoever held it before."""
+    def restart(self, pipeline: Pipeline, raised: Iterable[Any]) -> None:
+        """The state is another one now: what it holds open was told by whoever held it before.
+
+        Args:
+            pipeline: the state.
+            raised: counts of incidents by whoever held it (`Raised.save`): the counter goes on from there.
+        """
+        self._go_on_counting(raised)
         self._open, self._suppressed = {}, {}
-        for incident, story in incidents:
-            self.tell(incident, story, new=False)
+        for story in pipeline.open_stories():
+            self.tell(incident_of(story, pipeline.book, pipeline.detector), story, new=False)
         for name in ("clients_evicted", "strayed"):
             self._counters[name] = int(pipeline.state.counters[COUNTER[name]])
+
+    def _go_on_counting(self, raised: Iterable[Any]) -> None:
+        self.raised.merge(raised)
+        for pattern, severity, count in self.raised:
+            self.exporter.reach("incidents_total", count, pattern=pattern, severity=severity)

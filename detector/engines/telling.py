@@ -57,8 +57,8 @@ class Telling:
         crash_here("after_outbox")
         for incident, story in news:
             new = incident.revision == 1 and not self.cases.holds(incident.incident)
+            self.telemetry.tell(incident, story, new)  # before its case: better counted twice than never
             self._keep_case(story, book)
-            self.telemetry.tell(incident, story, new)
             self.tell("incident", **{name: getattr(incident, name) for name in FACTS}, new=new)
 
     def _keep_case(self, story: Story, book: Book) -> None:

@@ -15,9 +15,10 @@ from detector.sinks.alertmanager import Alertmanager as Sink
 from detector.sinks.alertmanager import AlertmanagerSettings
 from tests.conftest import ROOT
 from tests.e2e.broker import Broker, Unavailable, skip_or_fail
+from tests.e2e.expressions import asked
 from tests.e2e.monitoring import Alertmanager, Prometheus
-from tests.e2e.stream import Member, feed, wait
-from tests.e2e.walked import Walked, on_topic
+from tests.e2e.stream import Member, feed, pause, wait
+from tests.e2e.walked import Walked, committed, ends, on_topic
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.e2e
@@ -27,11 +28,11 @@ PATIENCE_S = 60
 LATER = b'10.0.0.9 - - [01/Mar/2026:00:%02d:00 +0000] "GET /items/1 HTTP/1.1" 200 812 "-" "Mozilla/5.0"'
 
 
-def shortened(folder: Path, receiver: str) -> Path:
+def shortened(folder: Path, receiver: str, interval: str = "1s") -> Path:
     """The example of Alertmanager with a second in place of its waits, and everybody's address the receiver's."""
     text = (CONFIGS / "alertmanager" / "alertmanager.yaml").read_text().replace("http://localhost:9999", receiver)
     document = yaml.safe_load(text)
-    document["route"] |= {"group_wait": "1s", "group_interval": "1s"}
+    document["route"] |= {"group_wait": "1s", "group_interval": interval}
     document["templates"] = [str(CONFIGS / "alertmanager" / "*.tmpl")]
     path = folder / "alertmanager.yaml"
     path.write_text(yaml.safe_dump(document))
@@ -71,7 +72,7 @@ def counts(receiver: Receiver, status: str) -> set[str]:
 
 def test_an_extraction_pages(tmp_path: Path, broker: Broker, walked: Walked) -> None:
     """The first walk pages with its pattern, severity, runbook and dashboard; the second pages although the first is
-    there; a sidecar started anew pages nobody again; when it is quiet everything resolves."""
+    there; when it is quiet everything resolves. Meanwhile every selector of every panel and rule returns data."""
     begun = clock.monotonic()
     setting = on_topic(tmp_path, broker, walked.lines[:8_000], 1)
     with Receiver() as receiver, Member(setting) as member:
@@ -87,6 +88,8 @@ def test_an_extraction_pages(tmp_path: Path, broker: Broker, walked: Walked) -> 
             wait(lambda: counts(receiver, "firing") == {"1"}, PATIENCE_S, "first page", member)
             feed(broker.bootstrap, setting.topic, walked.lines[walked.cut // 3 : walked.cut // 2])
             wait(lambda: "2" in counts(receiver, "firing"), PATIENCE_S, "second page", member)
+            unanswered = [selector for selector in asked() if not prometheus.query(f"count({selector})")]
+            assert not unanswered, "panels or rules ask for what a running sidecar does not show"
             quiet = [LATER % minute for minute in range(20, 45) for _ in range(20)]
             feed(broker.bootstrap, setting.topic, quiet)
             wait(lambda: not alertmanager.alerts(), PATIENCE_S, "end of the alerts", member)
@@ -103,6 +106,62 @@ def test_an_extraction_pages(tmp_path: Path, broker: Broker, walked: Walked) -> 
     assert "/d/detector-leaks?var-pattern=walk" in first["annotations"]["dashboard_url"]
     assert "198.18." not in json.dumps(told(receiver)), "a client in an alert"
     assert clock.monotonic() - begun < 180
+
+
+RESTART_S = 20
+"""In place of the five minutes of the example's `group_interval`: a restart takes some five seconds here."""
+
+
+def test_a_restart_pages_nobody(tmp_path: Path, broker: Broker, walked: Walked) -> None:
+    """A sidecar killed while incidents are open and active is one page each, however it comes back: from its snapshot, or
+    by reading the topic again from the start; and one more incident is one more page."""
+    cut = walked.cut // 2
+    setting = on_topic(tmp_path, broker, walked.lines[:cut], 1)
+    state = tmp_path / "a" / "state"
+    with Receiver() as receiver:
+        listen: tuple[str, ...] = ()
+        try:
+            config = shortened(tmp_path, receiver.url.rstrip("/"), f"{RESTART_S}s")
+            alertmanager = Alertmanager.start(tmp_path / "am", config)
+        except Unavailable as why:
+            skip_or_fail(why)
+        with alertmanager:
+            with Member(setting) as member:
+                listen = ("--web.listen-address", f"127.0.0.1:{member.port}")
+                target = alertmanager.url.removeprefix("http://")
+                prometheus = Prometheus.start(tmp_path / "prometheus", scraping(tmp_path, listen[1], target))
+                wait(lambda: firing(receiver) == ["2"], PATIENCE_S, "the page", member)
+                wait(lambda: committed(setting) == ends(setting), 20, "a commit", member)
+                member.kill()
+            with prometheus:
+                for lose in ("nothing", "window"):
+                    for path in (state / "snapshots").glob(f"{lose}.*"):
+                        path.unlink()
+                    with Member(setting, options=listen) as member:
+                        member.wait_for("restored" if lose == "nothing" else "rewound")
+                        wait(lambda: counted(prometheus) == {"2"}, PATIENCE_S, "the alert again", member)
+                        pause(RESTART_S * 1.2)
+                        assert firing(receiver) == ["2"], "a second page for the same incidents"
+                        if lose == "window":
+                            feed(broker.bootstrap, setting.topic, walked.lines[cut : walked.cut * 3 // 4])
+                            wait(lambda: firing(receiver) == ["2", "3"], PATIENCE_S, "one more page", member)
+                        member.kill()
+
+
+def firing(receiver: Receiver) -> list[str]:
+    """The counts of incidents in the messages about walks that fire, one a message, in order."""
+    bodies = [json.loads(request.body) for request in receiver.received]
+    return [
+        alert["labels"]["raised"]
+        for body in bodies
+        for alert in body["alerts"]
+        if alert["status"] == "firing" and "raised" in alert["labels"]
+    ]
+
+
+def counted(prometheus: Prometheus) -> set[str]:
+    """The counts of incidents in the alerts that fire now."""
+    return {one["metric"]["raised"] for one in prometheus.query('ALERTS{alertname="DetectorEnumeration"}')}
 
 
 def test_the_sink_pages(tmp_path: Path, broker: Broker, walked: Walked) -> None:
