@@ -377,9 +377,12 @@ class SinksConfig:
 
 @dataclass(frozen=True)
 class WebConfig:
-    """Metrics and health."""
+    """Metrics and health, and pages of incidents where they are turned on."""
 
     listen_address: str = _option("127.0.0.1:9476", Rule("host:port; loopback unless said, for nothing here asks who"))
+    incident_pages: bool = _option(
+        False, Rule("a page for each incident below /incidents; it names clients to everybody who reaches the address")
+    )
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ def _alert(defaults: dict[str, str], group: dict[str, Any], each: dict[str, Any]
         "runbook_url": f"{defaults['runbook']}/{name}.md",
         "dashboard_url": shown,
     }
+    if patterns:
+        annotations["incident_url"] = f"{defaults['incidents']}/{{{{ $labels.pattern }}}}"
     expr = incidents_of(patterns) if patterns else " ".join(each["expr"].split())
     return Alert(name, group["name"], expr, each.get("for", "0s"), labels, annotations, uid)
 

@@ -143,7 +143,9 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         telemetry = Telemetry(metrics, tell, data_classes=classes, raised=Raised(folder / FILE, tell))
         telling.append(telemetry)
         status = Status()
-        server = serve(config.web.listen_address, metrics, status)
+        pages = next((sink for sink in sinks if sink.name == "pages"), None)
+        shown = (pages.pages(), pages.below()) if pages is not None else ()
+        server = serve(config.web.listen_address, metrics, status, *shown)
         undo.callback(server.close)
         prepare(STREAM_KERNELS)
         forward = _Forward()
@@ -267,6 +269,11 @@ def make_sinks(config: Config, standard_output: bool, active: Callable[[], list[
         from detector.sinks.jsonl import JsonLinesLog
 
         sinks.append(JsonLinesLog(Path("/dev/stdout"), "stdout"))
+    if config.web.incident_pages:
+        from detector.sinks.incident_pages import IncidentPages
+
+        assert config.state.folder is not None
+        sinks.append(IncidentPages(config.state.folder / "pages"))
     return sinks
 
 

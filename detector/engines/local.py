@@ -117,10 +117,7 @@ def replay(
     for number, released in enumerate(reader):
         released.batch.flags |= released.late * np.uint8(LATE)
         rows = replace(released.batch, time_us=released.moment_us)
-        if backfill:
-            backfill.take(released, rows, take)
-        else:
-            take(rows)
+        backfill.take(released, rows, take) if backfill else take(rows)
         reader.coverage.count_objects(released.batch)
         if on_progress and number % PROGRESS_EVERY == 0:
             on_progress(*reader.progress())

@@ -1,7 +1,7 @@
 """Metrics and health over HTTP: a small router on its own port, loopback unless told otherwise.
 
-It only reads: GET and HEAD, no bodies, no names of clients. Nobody is asked who he is; who binds it to an address that
-others reach puts a proxy with TLS and a password in front.
+It only reads: GET and HEAD, no bodies; no names of clients but on pages of incidents, where they are turned on. Nobody
+is asked who he is; who binds it to an address that others reach puts a proxy with TLS and a password in front.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ THREADS = 2  # a scrape takes 10 ms of them
 _HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'"),
     ("Referrer-Policy", "no-referrer"),
 ]
 _PLAIN = "text/plain; charset=utf-8"
@@ -36,15 +35,20 @@ _REASONS = {200: "200 OK", 404: "404 Not Found", 405: "405 Method Not Allowed", 
 
 
 class Page(NamedTuple):
-    """An answer: status, what the body is, the body."""
+    """An answer: status, what the body is, the body, and what a browser may do with it."""
 
     status: int
     content_type: str
     body: bytes
+    policy: str = "default-src 'none'"
 
 
 Handler = Callable[[str], Page]
 """Makes a page; is given the header ``Accept``. Runs on a thread of the server; must not block for long."""
+
+
+Below = Callable[[str], Page]
+"""Makes a page; is given what follows the path it stands for."""
 
 
 class Rendered(Protocol):
@@ -85,7 +89,13 @@ class Server:
             self._thread.join(timeout_s)
 
 
-def serve(address: str, registry: Rendered, health: Health, pages: Mapping[str, Handler] | None = None) -> Server:
+def serve(
+    address: str,
+    registry: Rendered,
+    health: Health,
+    pages: Mapping[str, Handler] | None = None,
+    below: Mapping[str, Below] | None = None,
+) -> Server:
     """Listens on ``host:port``; port 0 takes a free one.
 
     Args:
@@ -93,6 +103,7 @@ def serve(address: str, registry: Rendered, health: Health, pages: Mapping[str, 
         registry: the metrics.
         health: what ``/-/healthy`` and ``/-/ready`` say.
         pages: further paths.
+        below: paths that end in a slash, and who answers for all below them.
 
     Raises:
         UsageError: the address is none, or the port is taken.
@@ -111,7 +122,9 @@ def serve(address: str, registry: Rendered, health: Health, pages: Mapping[str, 
     )
     bound = _bound(address)
     about = (bound.family, bound.type, bound.proto, bound.getsockname())
-    return Server(_Listener(router(table), _sock=bound, adj=adjustments, sockinfo=about, bind_socket=False))
+    return Server(
+        _Listener(router(table, below or {}), _sock=bound, adj=adjustments, sockinfo=about, bind_socket=False)
+    )
 
 
 def _bound(address: str) -> socket.socket:
@@ -146,11 +159,19 @@ def routes(registry: Rendered, health: Health) -> dict[str, Handler]:
     return {"/metrics": metrics, "/-/healthy": healthy, "/-/ready": ready}
 
 
-def router(table: Mapping[str, Handler]) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
-    """A WSGI application over a table of paths."""
+def router(
+    table: Mapping[str, Handler], below: Mapping[str, Below]
+) -> Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]:
+    """A WSGI application over a table of paths, and one of what stands above others."""
+
+    def handler_of(path: str) -> Handler | None:
+        for prefix, page in below.items():
+            if path.startswith(prefix):
+                return lambda _: page(path.removeprefix(prefix))
+        return table.get(path)
 
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        handler = table.get(environ.get("PATH_INFO", ""))
+        handler = handler_of(environ.get("PATH_INFO", ""))
         method = environ["REQUEST_METHOD"]
         headers = list(_HEADERS)
         if handler is None:
@@ -160,7 +181,11 @@ def router(table: Mapping[str, Handler]) -> Callable[[dict[str, Any], Callable[.
             headers.append(("Allow", "GET, HEAD"))
         else:
             page = handler(environ.get("HTTP_ACCEPT", ""))
-        headers += [("Content-Type", page.content_type), ("Content-Length", str(len(page.body)))]
+        headers += [
+            ("Content-Security-Policy", page.policy),
+            ("Content-Type", page.content_type),
+            ("Content-Length", str(len(page.body))),
+        ]
         start(_REASONS[page.status], headers)
         return [] if method == "HEAD" else [page.body]
 

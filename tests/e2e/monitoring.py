@@ -41,12 +41,22 @@ def program(name: str) -> str:
     Raises:
         Unavailable: it is neither there nor to be had.
     """
+    try:
+        return installed(name)
+    except Unavailable:
+        _unpack(PACKAGES[name])
+        return installed(name)
+
+
+def installed(name: str) -> str:
+    """Where a program is, if it is there without being fetched.
+
+    Raises:
+        Unavailable: it is not.
+    """
     found = shutil.which(name) or shutil.which(str(CACHE / "usr" / "bin" / name))
     if found is None:
-        _unpack(PACKAGES[name])
-        found = shutil.which(str(CACHE / "usr" / "bin" / name))
-    if found is None:
-        raise Unavailable(f"needs {name} (on Debian: apt install {PACKAGES[name]})")
+        raise Unavailable(f"needs {name} (on Debian: apt install {PACKAGES[name]}; `make e2e` fetches it)")
     return found
 
 

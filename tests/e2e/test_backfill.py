@@ -16,8 +16,8 @@ import pytest
 from detector.sinks.alert_names import alert_of
 from tests.conftest import ROOT
 from tests.e2e.broker import Unavailable, skip_or_fail
-from tests.e2e.expressions import asked, metric_of, panels, rules, selectors, where_from
 from tests.e2e.monitoring import Prometheus, program
+from tests.expressions import asked, metric_of, panels, rules, selectors, where_from
 
 pytestmark = pytest.mark.e2e
 

@@ -15,10 +15,10 @@ from detector.sinks.alertmanager import Alertmanager as Sink
 from detector.sinks.alertmanager import AlertmanagerSettings
 from tests.conftest import ROOT
 from tests.e2e.broker import Broker, Unavailable, skip_or_fail
-from tests.e2e.expressions import asked
 from tests.e2e.monitoring import Alertmanager, Prometheus
 from tests.e2e.stream import Member, feed, pause, wait
 from tests.e2e.walked import Walked, committed, ends, on_topic
+from tests.expressions import asked
 from tests.receiver import Receiver
 
 pytestmark = pytest.mark.e2e
@@ -113,8 +113,8 @@ RESTART_S = 20
 
 
 def test_a_restart_pages_nobody(tmp_path: Path, broker: Broker, walked: Walked) -> None:
-    """A sidecar killed while incidents are open and active is one page each, however it comes back: from its snapshot, or
-    by reading the topic again from the start; and one more incident is one more page."""
+    """A sidecar killed while incidents are open and active is one page each, however it comes back: from its snapshot,
+    or by reading the topic again from the start; and one more incident is one more page."""
     cut = walked.cut // 2
     setting = on_topic(tmp_path, broker, walked.lines[:cut], 1)
     state = tmp_path / "a" / "state"

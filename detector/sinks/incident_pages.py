@@ -1,0 +1,178 @@
+"""An incident's own page, for whoever was paged: read-only HTML from the incident record alone.
+
+Off by default, for it names clients and nobody is asked who he is (`web.incident_pages`). It runs no script and loads
+nothing: its content security policy allows the one style sheet inside it by its digest. The newest revision of each of
+the last 1,000 incidents lies in a folder, so that a link in an alert works after a restart.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from detector.errors import SinkError
+from detector.incidents.incident import PATTERNS
+from detector.sinks.jsonl import keep_names
+from detector.sinks.web import Below, Handler, Page
+
+MOST_PAGES = 1_000  # as many as there are cases (`sinks.cases`)
+MOST_CLIENTS = 100  # named on a page; the incident record has up to 10,000
+PREFIX = "/incidents"
+_HERE = Path(__file__).parent / "pages"
+_HTML = "text/html; charset=utf-8"
+_ID = frozenset("0123456789abcdef")
+_ID_LENGTH = 32
+
+
+class IncidentPages:
+    """Pages of incidents (a ``Sink``).
+
+    Args:
+        folder: where records lie; made if it is not there. Nobody else writes there.
+
+    Raises:
+        SinkError: the folder cannot be used.
+    """
+
+    name = "pages"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        style = (_HERE / "style.css").read_text(encoding="ascii")
+        digest = base64.b64encode(sha256(style.encode()).digest()).decode()
+        closed = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        self._policy = f"{closed}; style-src 'sha256-{digest}'"
+        self._templates = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True)
+        self._templates.filters |= {"visible": visible, "number": number, "moment": moment, "estimate": estimate}
+        self._templates.globals["style"] = style
+        self._rows: dict[str, dict[str, Any]] = {}  # what the list says, by id, the longest unchanged first
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+                self._take(path)
+        except OSError as error:
+            raise SinkError(f"{folder}: pages cannot be kept: {error.strerror}") from error
+
+    def _take(self, path: Path) -> None:
+        """A record that lies there; what a crash or a hand has damaged is not shown."""
+        try:
+            row = _row(json.loads(path.read_bytes()))
+        except (ValueError, KeyError, TypeError):
+            return
+        if _is_id(path.stem):
+            self._rows[path.stem] = row
+
+    def deliver(self, incident_json: str, incident: str, revision: int) -> None:
+        """Keeps one revision; see ``Sink``.
+
+        Raises:
+            SinkError: it cannot be written.
+        """
+        record = json.loads(incident_json)
+        with self._lock:
+            known = self._rows.get(incident)
+        if known is not None and known["revision"] >= revision:
+            return
+        record["clients"] = record["clients"][:MOST_CLIENTS]
+        place = self.folder / f"{incident}.json"
+        scratch = self.folder / f".{incident}.{os.getpid()}"
+        try:
+            with scratch.open("w", encoding="ascii") as file:
+                file.write(json.dumps(record, ensure_ascii=True))
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(place)
+            keep_names(self.folder)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            raise SinkError(f"{place}: a page cannot be written: {error.strerror}") from error
+        with self._lock:
+            self._rows.pop(incident, None)
+            self._rows[incident] = _row(record)
+            oldest = next(iter(self._rows)) if len(self._rows) > MOST_PAGES else None
+            if oldest is not None:
+                del self._rows[oldest]
+        if oldest is not None:
+            (self.folder / f"{oldest}.json").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def pages(self) -> dict[str, Handler]:
+        """The list, for `sinks.web.serve`."""
+        return {PREFIX: lambda _: self._list("")}
+
+    def below(self) -> dict[str, Below]:
+        """One incident, or those of a pattern."""
+        return {f"{PREFIX}/": self._one}
+
+    def _list(self, pattern: str) -> Page:
+        with self._lock:
+            rows = [row for row in self._rows.values() if pattern in ("", row["pattern"])]
+        rows.sort(key=lambda row: (row["raised_at"], row["incident"]), reverse=True)
+        return self._page("list.html", {"rows": rows, "pattern": pattern})
+
+    def _one(self, name: str) -> Page:
+        if name in PATTERNS:
+            return self._list(name)
+        try:
+            if not _is_id(name):
+                raise FileNotFoundError
+            record = json.loads((self.folder / f"{name}.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return Page(404, "text/plain; charset=utf-8", b"no such incident is kept here\n")
+        return self._page("incident.html", {"one": record})
+
+    def _page(self, template: str, values: Mapping[str, Any]) -> Page:
+        text = self._templates.get_template(template).render(values)
+        return Page(200, _HTML, text.encode("utf-8"), self._policy)
+
+
+def _is_id(name: str) -> bool:
+    return len(name) == _ID_LENGTH and _ID.issuperset(name)
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    row = {key: record[key] for key in ("incident", "revision", "raised_at", "pattern", "severity", "state")}
+    return row | {
+        "suppressed_by": record["suppressed_by"],
+        "gone": record["records_exposed"]["estimate"],
+        "endpoint": next(iter(record["endpoints"]), ""),
+    }
+
+
+def visible(value: object) -> str:
+    """Text with whatever cannot be seen written out: control characters, and those that turn the direction of text."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(value))
+
+
+def number(value: object) -> str:
+    """A number with thousands told apart, and no more digits than help."""
+    if not isinstance(value, (int, float)):
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def moment(value: object) -> str:
+    """Log time to the second."""
+    try:
+        return f"{datetime.fromisoformat(str(value)):%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return ""
+
+
+def estimate(value: Mapping[str, int]) -> str:
+    """A count with its interval."""
+    if value["low"] == value["high"]:
+        return number(value["estimate"])
+    return f"{number(value['estimate'])} (between {number(value['low'])} and {number(value['high'])})"
