@@ -10,7 +10,7 @@ DEMO   := sample_logs/quiet.log.gz sample_logs/p1.log.gz sample_logs/p2.log.gz s
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka evaluate evaluate-quick samples e2e e2e-long \
-	configs lock clean
+	configs check-deploy lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +42,7 @@ docs: $(VENV)/dev.stamp ## every public thing has a docstring
 bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc; then the stream, as bench-kafka
 	$(BIN)/python -m tests.benchmarks.replay $(if $(LINES),--lines $(LINES))
 	$(BIN)/python -m tests.benchmarks.formats $(if $(LINES),--lines $(LINES))
+	$(BIN)/python -m tests.benchmarks.scrape
 	$(BIN)/python -m tests.benchmarks.stream
 
 bench-kafka: $(VENV)/dev.stamp ## records per second out of Apache Kafka beside kafka-python and confluent-kafka, and the delay of alerts
@@ -66,6 +67,11 @@ e2e: $(VENV)/dev.stamp ## tests against real servers
 
 e2e-long: $(VENV)/dev.stamp ## the long forms: 200 kills
 	$(BIN)/python -m pytest -m "e2e and slow" tests/e2e
+
+check-deploy: $(VENV)/dev.stamp ## render the manifests and validate every object (builds kustomize where there is no kubectl: needs Go)
+	@command -v kubectl >/dev/null || command -v kustomize >/dev/null || test -x .cache/bin/kustomize \
+		|| GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+	CI=1 $(BIN)/python -m pytest tests/contracts/test_deployment.py
 
 configs: $(VENV)/dev.stamp ## make rules and dashboards from the tables in configs/source
 	$(BIN)/python -m configs.source

@@ -128,8 +128,7 @@ def replay(
         on_progress(*reader.progress())
     found = incidents(pipeline.book, detector)
     if settings.cases:
-        manifest = {"noticed_at": noticed_at, "read": _digests(reader.names), **detector}
-        _write_cases(pipeline, settings.cases, manifest)
+        _write_cases(pipeline, settings.cases, {"noticed_at": noticed_at, "read": _digests(reader.names), **detector})
     return ReplayResult(
         incidents=found,
         coverage=reader.coverage,

@@ -19,8 +19,66 @@ from tests.e2e.monitoring import installed
 
 CONFIGS = ROOT / "configs"
 KUSTOMIZED = ("base", "sidecar", "strimzi")
-OPERATORS = {"PodMonitor", "PrometheusRule", "KafkaTopic", "KafkaUser"}  # their schemas come with their operators
+OPERATORS = {  # their schemas come with their operators
+    "PodMonitor": "monitoring.coreos.com/v1",
+    "PrometheusRule": "monitoring.coreos.com/v1",
+    "KafkaTopic": "kafka.strimzi.io/v1",
+    "KafkaUser": "kafka.strimzi.io/v1",
+}
+OBJECT = {"apiVersion", "kind", "metadata", "spec"}
+ACL_OPERATIONS = {
+    "Read", "Write", "Create", "Delete", "Alter", "Describe", "ClusterAction", "AlterConfigs", "DescribeConfigs",
+    "IdempotentWrite", "All",
+}  # https://strimzi.io/docs/operators/latest/configuring.html#type-AclRule-reference  # fmt: skip
 PORT = int(DEFAULT.rpartition(":")[2])
+
+
+def pod_monitor(document: dict[str, Any]) -> None:
+    """https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.PodMonitorSpec"""
+    spec = document["spec"]
+    assert set(spec) <= {"selector", "jobLabel", "podMetricsEndpoints", "namespaceSelector", "podTargetLabels"}
+    (workload,) = [one for one in rendered("base") if one["kind"] == "StatefulSet"]
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert spec["selector"]["matchLabels"].items() <= labels.items(), "it would find no pod"
+    assert labels[spec["jobLabel"]] == "detector", "the rules ask for this job"
+    for endpoint in spec["podMetricsEndpoints"]:
+        assert set(endpoint) <= {"port", "interval", "path", "scheme", "scrapeTimeout"}
+        ports = [port["name"] for one in workload["spec"]["template"]["spec"]["containers"] for port in one["ports"]]
+        assert endpoint["port"] in ports
+
+
+def prometheus_rule(document: dict[str, Any]) -> None:
+    """https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.Rule"""
+    for group in document["spec"]["groups"]:
+        assert set(group) == {"name", "interval", "rules"}
+        for rule in group["rules"]:
+            assert set(rule) <= {"alert", "record", "expr", "for", "labels", "annotations"}
+            assert ("alert" in rule) != ("record" in rule)
+
+
+def kafka_topic(document: dict[str, Any]) -> None:
+    """https://strimzi.io/docs/operators/latest/configuring.html#type-KafkaTopicSpec-reference"""
+    assert set(document["spec"]) <= {"topicName", "partitions", "replicas", "config"}
+    assert "strimzi.io/cluster" in document["metadata"]["labels"]
+    assert int(document["spec"]["config"]["min.insync.replicas"]) < document["spec"]["replicas"]
+
+
+def kafka_user(document: dict[str, Any]) -> None:
+    """https://strimzi.io/docs/operators/latest/configuring.html#type-KafkaUserSpec-reference"""
+    spec = document["spec"]
+    assert set(spec) <= {"authentication", "authorization", "quotas", "template"}
+    assert spec["authentication"] == {"type": "tls"}
+    assert (set(spec["authorization"]), spec["authorization"]["type"]) == ({"type", "acls"}, "simple")
+    for rule in spec["authorization"]["acls"]:
+        assert set(rule) <= {"type", "resource", "host", "operations"}
+        assert set(rule["operations"]) <= ACL_OPERATIONS
+        assert rule["resource"]["type"] in {"topic", "group", "cluster", "transactionalId"}
+        assert set(rule["resource"]) <= {"type", "name", "patternType"}
+
+
+OPERATED = {
+    "PodMonitor": pod_monitor, "PrometheusRule": prometheus_rule, "KafkaTopic": kafka_topic, "KafkaUser": kafka_user,
+}  # fmt: skip
 
 
 def rendered(name: str) -> list[dict[str, Any]]:
@@ -42,7 +100,8 @@ def test_manifests_are_valid(name: str) -> None:
     assert documents
     for document in documents:
         if document["kind"] in OPERATORS:
-            assert document["apiVersion"] in ("monitoring.coreos.com/v1", "kafka.strimzi.io/v1")
+            assert (document["apiVersion"], set(document)) == (OPERATORS[document["kind"]], OBJECT)
+            OPERATED[document["kind"]](document)
             continue
         kubernetes_validate.validate(document, "1.34", strict=True)
 
