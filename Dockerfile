@@ -1,19 +1,22 @@
 # syntax=docker/dockerfile:1
 # The program with its kernels compiled, on a slim Python, as an ordinary user, its root read-only:
 #   docker build -t detector . && docker run --rm --read-only -v /var/log/nginx:/logs:ro detector replay /logs
-# `--target slim` leaves out what a stream needs no more once the kernels are there: numba, and pyod with what it brings.
+# BASE may be any Debian with Python 3.11 to 3.13 and its venv module. `--target slim` leaves out what a stream needs no more once the kernels are there: numba, and pyod with what it brings.
 
-FROM python:3.13-slim AS build
-ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy VIRTUAL_ENV=/opt/detector
+ARG BASE=python:3.13-slim-trixie
+
+FROM ${BASE} AS build
+ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy VIRTUAL_ENV=/opt/detector PATH=/opt/build/bin:$PATH
 WORKDIR /src
 COPY .ci/bootstrap.txt .ci/requirements.txt .ci/
-RUN pip install --no-cache-dir --require-hashes -r .ci/bootstrap.txt \
-    && uv venv /opt/detector \
+RUN python3 -m venv /opt/build \
+    && pip install --no-cache-dir --require-hashes -r .ci/bootstrap.txt \
+    && uv venv -q --python "$(readlink -f "$(PATH=${PATH#/opt/build/bin:} command -v python3)")" /opt/detector \
     && uv pip install --no-cache --require-hashes -r .ci/requirements.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY detector detector
 COPY configs configs
-RUN uv build -q --wheel --no-build-isolation --python /usr/local/bin/python3 -o /tmp/wheel . \
+RUN uv build -q --wheel --no-build-isolation --python /opt/build/bin/python -o /tmp/wheel . \
     && uv pip install --no-cache --no-deps /tmp/wheel/*.whl
 # Kernels for any processor of this architecture; KERNEL_CPU=x86-64-v3 and the like for a known one. All of them: a
 # sidecar must not compile when its first record is there.
@@ -26,7 +29,7 @@ FROM build AS thinned
 RUN uv pip uninstall -q numba pyod scikit-learn scipy matplotlib joblib \
     && /opt/detector/bin/detector --version
 
-FROM python:3.13-slim AS base
+FROM ${BASE} AS base
 ARG KERNEL_CPU=generic
 LABEL org.opencontainers.image.title="Detector" \
       org.opencontainers.image.description="Finds bulk extraction in API access logs" \

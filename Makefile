@@ -10,7 +10,7 @@ DEMO   := sample_logs/quiet.log.gz sample_logs/p1.log.gz sample_logs/p2.log.gz s
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka evaluate evaluate-quick samples e2e e2e-long \
-	configs check-deploy lock clean
+	configs check-deploy image-test lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -72,6 +72,9 @@ check-deploy: $(VENV)/dev.stamp ## render the manifests and validate every objec
 	@command -v kubectl >/dev/null || command -v kustomize >/dev/null || test -x .cache/bin/kustomize \
 		|| GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 	CI=1 $(BIN)/python -m pytest tests/contracts/test_deployment.py
+
+image-test: $(VENV)/dev.stamp ## build the Dockerfile without an engine and run it (root, Debian: apt install buildah debootstrap)
+	$(BIN)/python -m tests.e2e.image
 
 configs: $(VENV)/dev.stamp ## make rules and dashboards from the tables in configs/source
 	$(BIN)/python -m configs.source
