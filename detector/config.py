@@ -65,6 +65,7 @@ class ReplaySettings:
         top: how many of the most unusual clients are wanted at the end.
         metrics: file of OpenMetrics in log time; None = none written.
         metrics_step: seconds of log time from one sample to the next.
+        command: as it was called, for cases.
     """
 
     config: Config = field(default_factory=Config)
@@ -78,6 +79,7 @@ class ReplaySettings:
     top: int = 0
     metrics: Path | None = None
     metrics_step: int = METRICS_STEP_SECONDS
+    command: str = ""
 
 
 def parse_moment(text: str, option: str) -> int:

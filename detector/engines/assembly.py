@@ -16,6 +16,7 @@ from detector import __version__, formats
 from detector.compiled import prepare
 from detector.config import Config
 from detector.config_model import AlertmanagerConfig
+from detector.engines.coverage import covered
 from detector.engines.keeping import Keeper, Store, fingerprint
 from detector.engines.local import DECLARED_KERNELS, KERNELS, data_classes
 from detector.engines.raised import FILE, Raised
@@ -158,6 +159,7 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         cases = CaseFolder(folder / "cases", {"version": __version__, "config": config.digest})
         spread = config.source.kafka is not None and config.source.kafka.sharing == "spread"
         sidecar = (SpreadSidecar if spread else Sidecar)(config, source, keeper, outbox, telemetry, tell, cases, status)
+        cases.covered = lambda: covered(sidecar.coverage, source.partitions)
         forward.to = sidecar
         ends = undo.pop_all()
     return Running(sidecar, server.port, ends)

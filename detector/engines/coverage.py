@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from detector.engines.moments import Moments
 from detector.formats.fields import REASONS, Fields
 from detector.records.batch import KINDS, Batch
+
+NAMED = 20  # files told by name
 
 
 @dataclass
@@ -55,6 +60,19 @@ class Coverage:
     mixed: dict[str, dict[str, int]] = field(default_factory=dict)
     lost: list[tuple[str, str]] = field(default_factory=list)
 
+    def told(self) -> dict[str, Any]:
+        """As plain data, for cases; of files skipped and lost the first `NAMED`."""
+        plain = ("lines", "bytes", "parsed", "torn", "filtered", "requests", "with_object", "late", "future", "files")
+        moments = {name: _moment(getattr(self, f"{name}_us")) for name in ("first", "last")}
+        return {
+            **{name: getattr(self, name) for name in plain},
+            **moments,
+            "rejected": dict(self.rejected),
+            "by_kind": dict(self.by_kind),
+            "skipped": [list(one) for one in self.skipped[:NAMED]],
+            "lost": [list(one) for one in self.lost[:NAMED]],
+        }
+
     def count_lines(self, text_bytes: int, fields: Fields) -> int:
         """Adds the lines of one chunk, before any filter; returns how many were parsed."""
         counts = np.bincount(fields.reason, minlength=len(REASONS)).tolist()
@@ -91,3 +109,12 @@ class Coverage:
             low, high = int(honest.min()), int(honest.max())
             self.first_us = low if self.first_us is None else min(self.first_us, low)
             self.last_us = high if self.last_us is None else max(self.last_us, high)
+
+
+def covered(coverage: Coverage, partitions: Iterable[tuple[str, int]]) -> dict[str, Any]:
+    """What the manifests of a stream's cases say: what was read so far, and what positions count in."""
+    return {"coverage": coverage.told(), "sources": [f"{topic}/{number}" for topic, number in partitions]}
+
+
+def _moment(time_us: int | None) -> str | None:
+    return None if time_us is None else datetime.fromtimestamp(time_us // 1_000_000, UTC).isoformat()

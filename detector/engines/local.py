@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ from detector import __version__, clock
 from detector.compiled import prepare
 from detector.config import REPLAY_LATENESS_SECONDS, Config, ReplaySettings
 from detector.detectors import PATTERNS, Budget
+from detector.engines.casing import Cases
 from detector.engines.coverage import Coverage
 from detector.engines.declaring import contracts, declared, hash_key, suppressions, tripwires
 from detector.engines.features import features_of
@@ -24,10 +23,10 @@ from detector.engines.floor import floor_lines
 from detector.engines.ranked import Ranked
 from detector.engines.reading import Reader, ReadSettings
 from detector.engines.telemetry import NO_CLASS, OTHER_CLASS
-from detector.errors import SinkError, UsageError
+from detector.errors import UsageError
 from detector.health import DATA_CLASS
 from detector.incidents.incident import Incident
-from detector.incidents.render import case, incidents
+from detector.incidents.render import incidents
 from detector.pipeline import Pipeline, Rules
 from detector.ranking import Ranking, Unusual
 from detector.records.batch import LATE
@@ -67,6 +66,7 @@ class ReplayResult:
         notes: what the user should know first: formats detected, a proxy in front.
         features: makes the per-client features, a structured array with one row a client.
         unusual: the most unusual clients, best first, as many as ``settings.top`` asks for.
+        cases: makes what stands behind the incidents.
     """
 
     incidents: list[Incident]
@@ -75,6 +75,7 @@ class ReplayResult:
     notes: list[str]
     features: Callable[[], npt.NDArray[Any]]
     unusual: list[Unusual] = field(default_factory=list)
+    cases: Cases | None = None
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -127,15 +128,19 @@ def replay(
     if on_progress:
         on_progress(*reader.progress())
     found = incidents(pipeline.book, detector)
+    floor = floor_lines(pipeline, reader.coverage)
+    about = {**detector, "command": settings.command}
+    cases = Cases(pipeline, reader.names, reader.coverage, floor, about, noticed_at)
     if settings.cases:
-        _write_cases(pipeline, settings.cases, {"noticed_at": noticed_at, "read": _digests(reader.names), **detector})
+        cases.write(settings.cases)
     return ReplayResult(
         incidents=found,
         coverage=reader.coverage,
-        floor=floor_lines(pipeline, reader.coverage),
+        floor=floor,
         notes=_notes(reader, resolver),
         features=lambda: features_of(pipeline.state),
         unusual=ranked.top(settings.top) if ranked else [],
+        cases=cases,
     )
 
 
@@ -264,28 +269,3 @@ def _notes(reader: Reader, resolver: Resolver) -> list[str]:
     if len(reader.formats) > len(notes):
         notes.append(f"and {len(reader.formats) - len(notes)} more files")
     return identity_report(resolver.counts()) + notes + mixed
-
-
-def _digests(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Name, size and BLAKE2b-128 of the files read, so that a case can be told from a changed log."""
-    found = []
-    for name in names:
-        path = Path(name)
-        if not path.is_file():
-            continue
-        digest = blake2b(digest_size=16)
-        with path.open("rb") as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        found.append({"name": name, "bytes": path.stat().st_size, "blake2b": digest.hexdigest()})
-    return found
-
-
-def _write_cases(pipeline: Pipeline, folder: Path, manifest: dict[str, Any]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for story in pipeline.book.stories:
-            text = json.dumps({**case(story, pipeline.book), "manifest": manifest}, ensure_ascii=True)
-            (folder / f"{story.identity}.json").write_text(text + "\n", encoding="ascii")
-    except OSError as error:
-        raise SinkError(f"{folder}: cases cannot be written: {error.strerror or error}") from error

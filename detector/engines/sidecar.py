@@ -88,7 +88,7 @@ class Sidecar:
         self._unsaved = False  # whether rows have gone to be judged since: those that wait for others do so at rest
         self._warm_at: dict[Partition, int] = {}
         self.watch = Watch(self.status, self.telemetry.exporter, self.tell)
-        self._coverage = Coverage()
+        self.coverage = Coverage()
         self._first_s = self._last_s = 0.0  # monotonic: the first records read, the last judged
         self._commits = Committer(self.source, self.keeper, self.tell)
         self._renew_due_s = 0.0
@@ -104,7 +104,7 @@ class Sidecar:
     def summary(self) -> dict[str, Any]:
         """What was read, for the log's last line."""
         busy = {"busy_seconds": round(self._last_s - self._first_s, 3), "cpu_seconds": round(clock.processor(), 3)}
-        return busy | {name: getattr(self._coverage, name) for name in ("lines", "parsed", "late", "future")}
+        return busy | {name: getattr(self.coverage, name) for name in ("lines", "parsed", "late", "future")}
 
     # the reading thread
 
@@ -256,7 +256,7 @@ class Sidecar:
         said = self.config.source
         keyed = said.kafka is not None and said.kafka.sharing == "spread"
         intake = Intake(self.source, resolver, lateness_us(self.config), said.format, said.envelope, keyed)
-        self._coverage = intake.coverage
+        self.coverage = intake.coverage
         return Side(intake, pipeline, resolver)
 
     def _new_pipeline(self) -> tuple[Pipeline, Resolver]:

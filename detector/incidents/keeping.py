@@ -18,6 +18,7 @@ from detector.errors import SnapshotDamaged
 from detector.incidents import keeping_campaigns
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.recent import READS
+from detector.incidents.records import RECORD
 from detector.incidents.shared_story import NOWHERE, SharedStory
 from detector.incidents.story import Member, Story
 from detector.incidents.sweep_story import SweepStory
@@ -61,6 +62,7 @@ STORY = np.dtype(
         ("partner", f"S{NAME_BYTES}"),
         ("suppressed", "S64"),
         *((name, "i8") for name in _OMITTED),
+        ("records_bound", "u8"),
     ]
 )
 FINDING = np.dtype([("name", "S64"), ("value", "f8"), ("expected", "f8"), ("weight", "f8"), ("whole", "u1")])
@@ -100,6 +102,7 @@ def save(stories: Sequence[Story]) -> dict[str, npt.NDArray[Any]]:
     arrays |= joined("points", [s.trail.points for s in stories], POINT)
     arrays |= joined("positions", [s.trail.positions for s in stories], POSITION)
     arrays |= joined("samples", [s.trail.samples for s in stories], SAMPLE)
+    arrays |= joined("records", [s.records.save() for s in stories], RECORD)
     for names, exposures in ((_OBJECTS, [s.exposure for s in stories]), (_PERSONS, [s.persons for s in stories])):
         exposed = [exposure.save() for exposure in exposures]
         for place, (name, dtype) in enumerate(zip(names, ("u8", "u8", "u1"), strict=True)):
@@ -141,6 +144,7 @@ def _row(story: Story) -> tuple[Any, ...]:
         story.partner,
         story.suppressed,
         *(getattr(story, name) for name in _OMITTED),
+        story.records.bound,
     )
 
 
@@ -157,6 +161,7 @@ def _story(row: Any) -> Story:
     story.partner, story.suppressed = _text(row["partner"]), _text(row["suppressed"])
     story.omitted_requests, story.omitted_bytes, story.omitted_reads = (int(row[name]) for name in _OMITTED)
     story.exposure.unseen = int(row["unseen"])
+    story.records.bound = int(row["records_bound"])
     trail = story.trail
     trail.stride, trail.numbered, trail.reads = (
         max(int(row["stride"]), 1),
@@ -228,6 +233,8 @@ def _load_trails(stories: list[Story], arrays: Arrays) -> None:
     for name, dtype in (("points", POINT), ("positions", POSITION), ("samples", SAMPLE)):
         for story, part in zip(stories, parted(name, arrays, n), strict=True):
             setattr(story.trail, name, adopted(part, dtype).copy())
+    for story, part in zip(stories, parted("records", arrays, n), strict=True):
+        story.records.load(adopted(part, RECORD), story.records.bound)
     for names, exposures in ((_OBJECTS, [s.exposure for s in stories]), (_PERSONS, [s.persons for s in stories])):
         if names[0] in arrays:  # an earlier version counted no persons
             exposed = (parted(name, arrays, n) for name in names)

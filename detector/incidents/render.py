@@ -12,7 +12,6 @@ from detector.incidents.incident import SEVERITIES, Incident
 from detector.incidents.severity import INFORMATIONAL, LEAST, confidence, severity
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
-from detector.incidents.trail import SAMPLE
 
 MOST_CLIENTS = 10_000
 MOST_ENDPOINTS = 20
@@ -140,24 +139,3 @@ def _set(name: str, values: list[str]) -> list[str]:
 def _endpoints(story: Story, book: Book) -> list[str]:
     routes = sorted(story.routes.items(), key=lambda pair: (-pair[1], pair[0]))
     return [book.route_name(route) for route, _ in routes[:MOST_ENDPOINTS]]
-
-
-def case(story: Story, book: Book) -> dict[str, Any]:
-    """What stands behind an incident, as plain data (`--cases`)."""
-    trail = story.settled().trail
-    total = max(trail.reads, 1)
-    objects = story.exposure.objects()
-    return {
-        "incident": story.identity,
-        "minutes": [[iso(m * 60_000_000), n] for m, n in sorted(trail.minutes.items())],
-        "points": [[iso(t), n] for t, n in trail.points.tolist()],
-        "hours": [trail.hours.get(h, 0) for h in range(24)],
-        "agents": [[f"{a:016x}", round(n / total, 6)] for a, n in trail.agents.most_common(20)],
-        "networks": [[f"{a:08x}", round(n / total, 6)] for a, n in trail.networks.most_common(20)],
-        "samples": [
-            {**sample, "time": iso(sample["time_us"]), "endpoint": book.route_name(sample["route"])}
-            for sample in (dict(zip(SAMPLE.names or (), row, strict=True)) for row in trail.samples.tolist())
-        ],
-        "positions": [list(p) for p in trail.positions.tolist()],
-        "records": [f"{o:016x}" for o in objects.tolist()] if objects is not None else None,
-    }

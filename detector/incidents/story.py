@@ -12,6 +12,7 @@ import numpy.typing as npt
 from detector.detectors.signal import Finding, Signal
 from detector.incidents.exposure import Exposure, unsampled
 from detector.incidents.incident import Estimate
+from detector.incidents.records import Records
 from detector.incidents.trail import Trail
 from detector.records.batch import KINDS
 from detector.state.sketch import mix_each
@@ -39,6 +40,7 @@ class Story:
         many: whether it is told by its members (a sweep) or by one client.
         members: by client hash.
         routes: record reads by route id.
+        records: which records, one by one.
         persons: whose records were read, where the log or a map tells.
         told: record reads at the last revision.
         warming: whether it was raised while the process was still reading again what it had lost.
@@ -66,6 +68,7 @@ class Story:
         self.members: dict[int, Member] = {}
         self.routes: Counter[int] = Counter()
         self.exposure = Exposure()
+        self.records = Records()
         self.persons = Exposure()
         self.trail = Trail()
         self.requests = 0
@@ -129,6 +132,7 @@ class Story:
             self.omitted_bytes += int((omitted * reads["bytes_out"]).sum())
             self.omitted_reads += int(omitted.sum())
         self.exposure.add(keys_of(reads))
+        self.records.add(reads)
         subjects = reads["subject"]
         if subjects.any():
             self.persons.add(subjects[subjects > 0])
@@ -174,6 +178,7 @@ class Story:
         for route, n in routes.items():
             self.routes[int(numbers[route])] += n
         self.trail.samples["route"] = numbers[self.trail.samples["route"]]
+        self.records.rename_routes(numbers)
 
     def kind(self) -> str:
         """What most members are: the kind of identity the incident is told by."""

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.packing import raw
+from detector.state.sketch import mix_each
 
 POINTS = 500  # (time, id) points a case keeps: enough for a scatter plot, small enough for any report
 SAMPLES = 10
@@ -28,6 +29,10 @@ SAMPLE = np.dtype(
         ("bytes_out", "i8"),
         ("origin", "i8"),
         ("position", "i8"),
+        ("client", "u8"),
+        ("agent", "u8"),
+        ("network", "u4"),
+        ("rank", "u8"),
     ]
 )
 POINT = np.dtype([("time_us", "i8"), ("number", "i8")])
@@ -43,7 +48,7 @@ class Trail:
         agents, networks: record reads by keyed hash, of the first `KINDS_KEPT`.
         points: dtype POINT, numbered reads, thinned evenly by doubling the stride whenever they exceed POINTS.
         positions: dtype POSITION, of the first reads.
-        samples: dtype SAMPLE, the first rows.
+        samples: dtype SAMPLE, the rows whose places in the log hash lowest: as even a choice as any, by rank.
         reads: record reads in all.
     """
 
@@ -68,7 +73,7 @@ class Trail:
         _tally(self.agents, reads["agent"], KINDS_KEPT)
         _tally(self.networks, reads["network"], KINDS_KEPT)
         self.positions = _first(self.positions, reads, POSITIONS)
-        self.samples = _first(self.samples, reads, SAMPLES)
+        self.samples = _lowest(self.samples, reads)
         self._thin(reads[reads["number"] >= 0])
 
     def _thin(self, numbered: npt.NDArray[Any]) -> None:
@@ -89,6 +94,22 @@ def _first(kept: npt.NDArray[Any], reads: npt.NDArray[Any], most: int) -> npt.ND
     for field in kept.dtype.names or ():
         new[field] = reads[field]
     return np.concatenate([raw(kept), raw(new)]).view(kept.dtype)
+
+
+def _lowest(kept: npt.NDArray[Any], reads: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Of what is kept and the reads behind it the `SAMPLES` of lowest rank; of equal ones, those that came first."""
+    place = (reads["origin"].astype(np.uint64) << np.uint64(48)) | reads["position"].astype(np.uint64)
+    rank = mix_each(place, np.ones(1, np.uint64))
+    if len(kept) == SAMPLES:
+        reads, rank = reads[rank < kept["rank"][-1]], rank[rank < kept["rank"][-1]]
+    if not len(reads):
+        return kept
+    lowest = np.sort(np.argsort(rank, kind="stable")[:SAMPLES])
+    new = np.empty(len(lowest), SAMPLE)
+    for field in SAMPLE.names or ():
+        new[field] = rank[lowest] if field == "rank" else reads[field][lowest]
+    rows = np.concatenate([raw(kept), raw(new)]).view(SAMPLE)
+    return np.asarray(raw(rows)[np.argsort(rows["rank"], kind="stable")[:SAMPLES]].view(SAMPLE))
 
 
 def _tally(counter: Counter[int], values: npt.NDArray[Any], most: int) -> None:

@@ -18,8 +18,9 @@ from detector import learnt
 from detector.config import Config, ReplaySettings
 from detector.engines.local import make_resolver, read_settings
 from detector.engines.reading import Reader
+from detector.incidents.case import case
 from detector.incidents.incident import Incident
-from detector.incidents.render import case, incidents
+from detector.incidents.render import incidents
 from detector.incidents.story import Story
 from detector.packing import Saved
 from detector.pipeline import Pipeline, Rules

@@ -15,9 +15,10 @@ from detector.evidence.judge import COHORT, COLD, READ, Judged, JudgedBatch
 from detector.incidents import keeping
 from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
+from detector.incidents.case import case
 from detector.incidents.incident import Incident
 from detector.incidents.recent import Recent
-from detector.incidents.render import case, incident
+from detector.incidents.render import incident
 from detector.incidents.sweep_story import SweepStory
 from detector.records.batch import Batch
 from detector.state.cells import CROSSING
@@ -179,7 +180,7 @@ def test_ten_thousand_cells_and_clients_are_one_actionable_incident() -> None:
     assert [i.revision for i in site.told] == list(range(1, len(site.told) + 1))
     assert len({i.incident for i in site.told}) == 1
     (story,) = site.book.stories
-    assert case(story, site.book)["agents"][0][0] == f"{AGENT:016x}"
+    assert case(story, site.book)["agents"][0][0] == f"~{AGENT:016x}"
 
 
 def test_its_clients_teach_nobody() -> None:

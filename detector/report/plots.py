@@ -1,0 +1,221 @@
+"""Plots as SVG inside the page: matplotlib draws, the page's own colours and fonts dress them.
+
+No text out of a log is drawn, but for names of evidence. Colours are placeholders that become CSS variables, so that
+one drawing serves light, dark and paper.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import EngFormatter, MaxNLocator
+
+from detector.report.visible import visible
+
+INK, MAIN, ALARM, GRID, FAINT = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
+VARIABLES = {INK: "var(--ink)", MAIN: "var(--main)", ALARM: "var(--alarm)", GRID: "var(--grid)", FAINT: "var(--faint)"}
+SIZE = (5.2, 2.2)  # inches: two beside each other on a desk, one on a telephone, where 8 points can still be read
+BARS = 60  # of a timeline at most
+
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "detector",
+    "text.parse_math": False,
+    "font.size": 8,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "legend.frameon": False,
+}
+
+_NUMBER = re.compile(r"-?\d+\.\d{2,}")
+_NAMED = re.compile(r' id="(?:figure|axes|patch|line2d|text|xtick|ytick|matplotlib\.axis|legend|\w+Collection)_?\d*"')
+_FONT = re.compile(r"font: (\d+)px [^;\"]+")
+
+Draw = Callable[[Axes], None]
+
+
+def svg(draw: Draw, title: str, size: tuple[float, float] = SIZE) -> str:
+    """A drawing as an ``<svg>`` element; ``title`` is what a screen reader says of it."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        out = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :].replace("\n", " ")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text)
+    text = re.sub(r'<style type="text/css">.*?</style>', "", text)
+    text = _NAMED.sub("", text)
+    text = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), text)
+    text = _FONT.sub(r"font: \1px var(--font)", text)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    view = re.search(r'viewBox="[^"]+"', text)
+    assert view is not None
+    opening = f'<svg {view[0]} role="img" aria-label="{title}">'
+    return re.sub(r"  +", " ", re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1))
+
+
+def exposure(curve: Sequence[tuple[datetime, int]], raised: datetime | None) -> Draw:
+    """Distinct records exposed over time, and when it was raised."""
+
+    def draw(axes: Axes) -> None:
+        when = _numbers([t for t, _ in curve])
+        gone = np.array([n for _, n in curve], np.float64)
+        axes.plot(when, gone, color=MAIN, linewidth=1.6, drawstyle="steps-post")
+        axes.fill_between(when, gone, color=MAIN, alpha=0.15, step="post", linewidth=0)
+        axes.set_ylim(0, max(float(gone.max()) * 1.1, 1.0))
+        if raised is not None:
+            at = float(_numbers([raised])[0])
+            axes.axvline(at, color=ALARM, linewidth=1.4)
+            left = at < (when[0] + when[-1]) / 2
+            axes.annotate(
+                "raised",
+                (at, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(4 if left else -4, -2),
+                textcoords="offset points",
+                ha="left" if left else "right",
+                va="top",
+                color=ALARM,
+            )
+        _count_axis(axes)
+        _time_axis(axes)
+
+    return draw
+
+
+def requests(minutes: Sequence[tuple[datetime, int]], usual_a_day: float) -> Draw:
+    """Record reads over time, and what as many ordinary clients would read in that time."""
+
+    def draw(axes: Axes) -> None:
+        times = np.array([t.timestamp() for t, _ in minutes])
+        reads = np.array([n for _, n in minutes], np.float64)
+        width = _width(float(times[-1] - times[0]) + 60.0)
+        place = (times // width).astype(np.int64)
+        bars = np.bincount(place - place[0], weights=reads)
+        at = (np.arange(len(bars)) + place[0]) * width / 86_400.0
+        axes.bar(at, bars, width=0.9 * width / 86_400.0, align="edge", color=MAIN, linewidth=0)
+        if usual_a_day > 0:
+            axes.axhline(usual_a_day * width / 86_400.0, color=ALARM, linewidth=1.2, linestyle="--")
+        axes.set_xlim(at[0] - width / 86_400.0, at[-1] + 2 * width / 86_400.0)
+        axes.set_ylabel(f"reads per {_width_words(width)}")
+        _count_axis(axes)
+        _time_axis(axes)
+
+    return draw
+
+
+def scatter(points: Sequence[tuple[datetime, int]]) -> Draw:
+    """Ids over time: a line where they were asked for in order, a cloud where they were not."""
+
+    def draw(axes: Axes) -> None:
+        x = _numbers([t for t, _ in points])
+        y = np.array([float(n) for _, n in points])
+        corners = np.repeat(np.stack([x, y], axis=1), 2, axis=0)  # one path of lines without length: dots in 9 kB
+        codes = np.tile(np.array([Path.MOVETO, Path.LINETO], np.uint8), len(x))
+        path = Path(corners, codes)
+        path.should_simplify = False
+        axes.add_patch(PathPatch(path, fill=False, edgecolor=MAIN, linewidth=2.4, capstyle="round"))
+        axes.set_xlim(*_room(x))
+        axes.set_ylim(*_room(y))
+        axes.set_ylabel("id")
+        _count_axis(axes)
+        _time_axis(axes)
+
+    return draw
+
+
+def hours(reads: Sequence[int]) -> Draw:
+    """Record reads by hour of the day, UTC."""
+
+    def draw(axes: Axes) -> None:
+        axes.bar(np.arange(24) + 0.5, np.array(reads, np.float64), width=0.86, color=MAIN, linewidth=0)
+        axes.set_xlim(0, 24)
+        axes.set_xticks(range(0, 25, 3))
+        axes.set_xlabel("hour of the day, UTC")
+        _count_axis(axes)
+
+    return draw
+
+
+def waterfall(findings: Sequence[tuple[str, float]]) -> Draw:
+    """What each piece of evidence adds to the sum that convicts, in nats."""
+
+    def draw(axes: Axes) -> None:
+        names = [visible(name, 60) for name, _ in findings]
+        weights = np.array([weight for _, weight in findings])
+        place = np.arange(len(weights))[::-1]
+        ends = np.cumsum(weights)
+        axes.barh(place, weights, left=ends - weights, color=MAIN, height=0.6, linewidth=0)
+        for at, end, weight in zip(place, ends, weights, strict=True):
+            axes.annotate(
+                f"+{weight:,.4g}", (end, at), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7
+            )
+        axes.set_yticks(place, names)
+        axes.set_xlim(0, float(ends[-1]) * 1.18)
+        axes.grid(visible=False)
+        axes.grid(visible=True, axis="x")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.set_xlabel("nats of evidence, added up")
+
+    return draw
+
+
+def _numbers(moments: Sequence[datetime]) -> Any:
+    return np.asarray(date2num(list(moments)))
+
+
+def _width(seconds: float) -> float:
+    """Seconds a bar: a round time that makes at most `BARS`."""
+    for width in (60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400):
+        if seconds <= BARS * width:
+            return float(width)
+    return float(30 * 86_400)
+
+
+def _width_words(width: float) -> str:
+    words = {60: "minute", 300: "5 minutes", 900: "15 minutes", 3600: "hour", 14_400: "4 hours", 86_400: "day"}
+    return words.get(int(width), f"{int(width) // 86_400} days")
+
+
+def _room(values: Any) -> tuple[float, float]:
+    low, high = float(values.min()), float(values.max())
+    spare = (high - low) * 0.04 or max(abs(high) * 0.01, 1e-4)
+    return low - spare, high + spare
+
+
+def _count_axis(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _time_axis(axes: Axes) -> None:
+    locator = AutoDateLocator(minticks=3, maxticks=6)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
