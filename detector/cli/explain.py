@@ -26,6 +26,9 @@ def explain(
         typer.Option("--log-format", "--format", metavar="NAME|STRING", help="The line's format. [detected]"),
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration (YAML).")] = None,
+    cases: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What stands behind incidents. [cases, beside the file]")
+    ] = None,
 ) -> int:
     """Tell one incident in words and numbers, or show how one log line is read (--line)."""
     from detector.errors import UsageError
@@ -38,10 +41,14 @@ def explain(
 
         lines = reading_lines(line, log_format, load_config(config))
     elif words and len(words) <= 2:
+        from detector.cli.case_lines import case_lines
         from detector.cli.story import story_lines
+        from detector.sinks.case_files import folder_of, read_case
 
         file = Path(words[0]) if len(words) == 2 else DEFAULT_FILE
-        lines = story_lines(find(read_incidents(file), words[-1], file))
+        record = find(read_incidents(file), words[-1], file)
+        case = read_case(folder_of(file, cases), str(record["incident"]))
+        lines = [*story_lines(record), *case_lines(record, case)]
     else:
         raise UsageError("explain needs an incident's id, with the file it stands in, or --line 'LOG LINE'")
     for text in lines:
@@ -55,22 +62,37 @@ def read_incidents(file: Path) -> list[dict[str, Any]]:
     Raises:
         InputError: the file cannot be read, or a line is no incident; with its number.
     """
+    return newest(read_lines(file))
+
+
+def newest(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last line of each incident, in the order of their first."""
+    return list({record["incident"]: record for record in lines}.values())
+
+
+def read_lines(file: Path) -> list[dict[str, Any]]:
+    """Every line of a file of incidents: a stream appends a revision a line.
+
+    Raises:
+        InputError: the file cannot be read, or a line is no incident; with its number.
+    """
     from detector.errors import InputError
 
     try:
         text = file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from error
-    newest: dict[str, dict[str, Any]] = {}
+    lines: list[dict[str, Any]] = []
     for at, row in enumerate(text.split("\n"), 1):
         if not row.strip():
             continue
         try:
             record = json.loads(row)
-            newest[record["incident"]] = record
+            record["incident"]
+            lines.append(record)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise InputError(f"{file}:{at}: not an incident: {row[:80]!r}") from error
-    return list(newest.values())
+    return lines
 
 
 def find(incidents: list[dict[str, Any]], wanted: str, file: Path) -> dict[str, Any]:

@@ -18,9 +18,11 @@ from detector import __version__
 from detector.cli.check import check
 from detector.cli.evaluate import evaluate
 from detector.cli.explain import explain
+from detector.cli.incidents import incidents
 from detector.cli.inspect import inspect
 from detector.cli.printable import printable
 from detector.cli.replay import replay
+from detector.cli.report import report
 from detector.cli.run import run
 from detector.cli.simulate import simulate
 from detector.errors import DetectorError
@@ -30,6 +32,8 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
     "run": (run, "Follow Kafka or a growing file, until stopped."),
     "inspect": (inspect, "Show how a log would be read, and what it lacks."),
     "explain": (explain, "Tell one incident, or how one log line is read."),
+    "report": (report, "Write incidents as a page for people, or a notice's facts."),
+    "incidents": (incidents, "List incidents; say what became of one."),
     "simulate": (simulate, "Write a labelled log of one pattern."),
     "evaluate": (evaluate, "Judge a replay of a labelled log."),
     "check": (check, "Validate configuration files."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -56,6 +58,10 @@ def replay(
         int, typer.Option(metavar="SECONDS", min=1, max=3600, help="Log time between two samples of --metrics.")
     ] = 15,
     cases: Annotated[Path | None, typer.Option(metavar="DIR", help="Write what stands behind each incident.")] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write the report for people.")] = None,
+    exposed: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the records exposed, one a row (.csv or .parquet).")
+    ] = None,
     features: Annotated[
         Path | None, typer.Option(metavar="FILE.parquet", help="Write the features of every client, a row each.")
     ] = None,
@@ -71,6 +77,7 @@ def replay(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Incidents and losses only.")] = False,
 ) -> int:
     """Read access logs and print who carries records away, and how many are gone."""
+    from detector.cli.outcome import check_outcome, write_outcome
     from detector.cli.progress import progress
     from detector.config import ReplaySettings, load_config, parse_moment
     from detector.engines.local import replay as run
@@ -87,8 +94,10 @@ def replay(
         top=top,
         metrics=metrics,
         metrics_step=metrics_step,
+        command=shlex.join(sys.argv),
     )
     _check(settings, features)
+    check_outcome(report, exposed)
     with progress(not quiet) as on_progress:
         result = run(paths, settings, on_progress=on_progress)
     if incidents:
@@ -100,6 +109,8 @@ def replay(
 
         write_features(result.features(), features)
     _print(result, output, incidents, client, quiet)
+    if report or exposed:
+        _say(write_outcome(result, report, exposed, paths), err=True)
     if fail_on and _worst(result) >= list(Severity).index(fail_on):
         return EXIT_FOUND
     return EXIT_LOST if result.lost else 0
@@ -152,5 +163,9 @@ def _say(lines: list[str], *, err: bool) -> None:
 
 
 def _worst(result: ReplayResult) -> int:
-    ranks = [list(Severity).index(Severity(i.severity)) for i in result.incidents if not i.suppressed_by]
+    ranks = [
+        list(Severity).index(Severity(i.severity))
+        for i in result.incidents
+        if not i.suppressed_by and i.status == "new"
+    ]
     return max(ranks, default=-1)

@@ -7,25 +7,10 @@ from typing import Any
 
 from detector.cli.printable import printable
 from detector.cli.table import number, plural
+from detector.report.words import WHAT
 
 WIDTH = 100
 CLIENTS_TOLD = 20
-
-WHAT = {
-    "walk": "{who} read ids in order",
-    "sweep": "{who} worked together through one queue of ids in order",
-    "bulk": "{who} carried away far more records than others do, and records others do not read",
-    "guessing": "{who} tried ids that mostly do not exist",
-    "campaign": "{who} worked together from a list",
-    "fan_out": "{who} read the records of very many different subjects",
-    "lookup": "{who} looked up one key after the other",
-    "over_fetch": "{who} took more in each answer than others do",
-    "metronome": "{who} asked at the beat of a machine, day and night",
-    "contract": "{who} went beyond what was agreed",
-    "consent": "{who} read records without the consent they need",
-    "tripwire": "{who} read a record nobody has a reason to read",
-    "custom": "{who} was named by a detector of your own",
-}
 
 
 def story_lines(record: dict[str, Any]) -> list[str]:

@@ -38,8 +38,12 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def shown(incidents: Sequence[Incident]) -> list[Incident]:
-    """Those the table tells: above informational and not suppressed."""
-    return [i for i in incidents if SEVERITIES.index(i.severity) >= ACTIONABLE and not i.suppressed_by]
+    """Those the table tells: above informational, not suppressed, and not closed by somebody."""
+    return [i for i in incidents if SEVERITIES.index(i.severity) >= ACTIONABLE and not i.suppressed_by and not _over(i)]
+
+
+def _over(incident: Incident) -> bool:
+    return incident.status == "closed"
 
 
 def print_table(out: Console, incidents: Sequence[Incident], file: Path | None) -> None:
@@ -56,8 +60,10 @@ def print_table(out: Console, incidents: Sequence[Incident], file: Path | None) 
     for incident in told:
         _print_incident(out, incident, file)
     suppressed = sum(1 for i in incidents if i.suppressed_by)
-    quiet = len(incidents) - len(told) - suppressed
-    tail = [f"{quiet} informational"] * (quiet > 0) + [f"{suppressed} suppressed"] * (suppressed > 0)
+    over = sum(1 for i in incidents if _over(i) and not i.suppressed_by)
+    quiet = len(incidents) - len(told) - suppressed - over
+    tails = ((quiet, "informational"), (suppressed, "suppressed"), (over, "closed by somebody"))
+    tail = [f"{count} {what}" for count, what in tails if count]
     beside = f" ({' and '.join(tail)} not shown)" if tail else ""
     out.print(Text(f"{len(told) or 'no'} incident{'s' * (len(told) != 1)}{beside}"))
 

@@ -159,6 +159,7 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         cases = CaseFolder(folder / "cases", {"version": __version__, "config": config.digest})
         spread = config.source.kafka is not None and config.source.kafka.sharing == "spread"
         sidecar = (SpreadSidecar if spread else Sidecar)(config, source, keeper, outbox, telemetry, tell, cases, status)
+        telemetry.quiet = cases.journal.quiet
         cases.covered = lambda: covered(sidecar.coverage, source.partitions)
         forward.to = sidecar
         ends = undo.pop_all()

@@ -38,6 +38,7 @@ from detector.records.places import MaxMind, Places
 from detector.records.resolve import Resolver
 from detector.records.routes import Routes
 from detector.records.templates import Template, parse_template
+from detector.sinks.journal import FILE, Journal
 from detector.state.layout import Sizes
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ def replay(
     if on_progress:
         on_progress(*reader.progress())
     found = incidents(pipeline.book, detector)
+    if settings.cases:
+        journal = Journal(settings.cases / FILE)
+        found = [journal.mark(one) for one in found]
     floor = floor_lines(pipeline, reader.coverage)
     about = {**detector, "command": settings.command}
     cases = Cases(pipeline, reader.names, reader.coverage, floor, about, noticed_at)

@@ -49,6 +49,10 @@ def _wall_s() -> float:
     return clock.wall().timestamp()
 
 
+def _loud(incident: str) -> bool:
+    return False
+
+
 @dataclass
 class _Told:
     """What was last told of one open incident."""
@@ -70,6 +74,9 @@ class Telemetry:
         wall_s: what event lag is measured against, seconds since 1970.
         raised: how many incidents there were before this process.
         data_classes: the declared ones that are shown, the first to count first; others count as ``other``.
+
+    Attributes:
+        quiet: whether somebody takes care of an incident, by id, so that it is no longer active; asked again each time.
     """
 
     exporter: Exporter
@@ -78,6 +85,7 @@ class Telemetry:
     wall_s: Callable[[], float] = _wall_s
     data_classes: Sequence[str] = ()
     raised: Raised = field(default_factory=Raised)
+    quiet: Callable[[str], bool] = _loud
     _before: Coverage = field(default_factory=Coverage)
     _open: dict[str, _Told] = field(default_factory=dict)
     _suppressed: dict[str, int] = field(default_factory=dict)  # open ones, and the revision that was counted
@@ -209,6 +217,8 @@ class Telemetry:
         self._renew_incidents(log_now_us)
 
     def _is_active(self, told: _Told, now: float) -> bool:
+        if self.quiet(told.incident.incident):
+            return False
         return self._log_now_us - told.last_us < ACTIVE_S * 1e6 and now - told.moved_s < ACTIVE_S
 
     def _renew_incidents(self, log_now_us: int) -> None:

@@ -42,7 +42,7 @@ class Telling:
 
     def note(self, incident: Incident, story: Story) -> None:
         """There is a new revision."""
-        self._news.append((incident, story))
+        self._news.append((self.cases.journal.mark(incident), story))
 
     def publish(self, book: Book) -> None:
         """Makes what is new durable and tells of it; where the disk refuses, it is kept and tried again."""

@@ -20,7 +20,7 @@ from detector.masking import MASK, masked_text
 from detector.packing import raw
 
 SHARES = 20  # agents and networks told one by one
-STEPS = 240  # of the curve of records exposed: more than a plot's width shows
+STEPS = 120  # of the curve of records exposed: more than a plot's width shows
 POSITIONS = 1000  # of the first reads; more would be the log itself
 LAYOUT = 2  # of a case; what has none was written by 0.1
 

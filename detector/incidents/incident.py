@@ -9,6 +9,8 @@ from detector.detectors.signal import Finding
 
 SEVERITIES = ("informational", "low", "medium", "high", "critical")
 
+NEW = "new"  # nobody has looked at it yet
+
 PATTERNS = (
     "walk",  # one client reads ids in order
     "sweep",  # many clients work through one queue of ids in order
@@ -66,10 +68,13 @@ class Incident:
     warming: bool = False  # raised while the process was still reading again what it had lost
     tags: dict[str, list[str]] = field(default_factory=dict)
     partner: str | None = None  # whose contract was broken, as the configuration names it
+    status: str = NEW  # what people have decided (`sinks.journal`): acknowledged, closed
+    verdict: str | None = None
+    assignee: str | None = None
 
     def record(self) -> dict[str, Any]:
         """The incident as plain data, in the order of the contract."""
         return asdict(self)
 
 
-__all__ = ["PATTERNS", "SEVERITIES", "Estimate", "Finding", "Incident"]
+__all__ = ["NEW", "PATTERNS", "SEVERITIES", "Estimate", "Finding", "Incident"]

@@ -65,15 +65,15 @@ def _client_limit(story: Story, ordinary: npt.NDArray[np.float64], gone: int) ->
 
 
 def _route_limit(story: Story, book: Book, gone: int) -> dict[str, Any] | None:
-    """Twice the busiest ordinary hour of its main route, in the last two days before its end; None where that is not
-    known, for the route had hardly any ordinary traffic."""
-    sample = book.ordinary.rows(story.last_us + 1)
+    """Twice the busiest hour of its main route before it began, of the two days known; None where nothing is, for the
+    log begins with it or nobody else used the route."""
+    sample = book.ordinary.rows(story.first_us)
     mine = sample[sample["read"] & (sample["route"] == story.route)]
     known_us = book.ordinary.since_us()
     known = np.count_nonzero(sample["time_us"] >= known_us)
     if not len(mine) or not known:
         return None
-    scale = max(book.ordinary.requests(known_us, story.last_us + 1) / known, 1.0)
+    scale = max(book.ordinary.requests(known_us, story.first_us) / known, 1.0)
     busiest = float(np.bincount(_groups(mine["time_us"] // HOUR_US)).max()) * scale
     limit = max(round(HEADROOM * busiest), 1)
     rows = first_readings(story.records.rows())

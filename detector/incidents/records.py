@@ -1,8 +1,8 @@
 """Which records an incident has exposed, one by one: what a notice to the people concerned is written from.
 
 The count is `exposure`'s; here stands what is behind it, as far as it fits: each distinct pair of record and client
-with its first reading. Beyond `MOST` the records with the lowest hashes are kept: a sample that is the same whatever the
-batches, and even, so that it tells how many there are.
+with its first reading. Beyond `MOST` the records with the lowest hashes are kept: a sample that is the same whatever
+the batches, and even, so that it tells how many there are.
 """
 
 from __future__ import annotations

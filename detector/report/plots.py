@@ -27,9 +27,10 @@ from detector.report.visible import visible
 INK, MAIN, ALARM, GRID, FAINT = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
 VARIABLES = {INK: "var(--ink)", MAIN: "var(--main)", ALARM: "var(--alarm)", GRID: "var(--grid)", FAINT: "var(--faint)"}
 SIZE = (5.2, 2.2)  # inches: two beside each other on a desk, one on a telephone, where 8 points can still be read
+LEFT, LABELS = 0.12, 0.42  # shares of the width for numbers and for names of evidence
 BARS = 60  # of a timeline at most
 
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "detector",
     "text.parse_math": False,
@@ -48,21 +49,26 @@ STYLE = {
     "axes.axisbelow": True,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "legend.frameon": False,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
 }
 
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _NAMED = re.compile(r' id="(?:figure|axes|patch|line2d|text|xtick|ytick|matplotlib\.axis|legend|\w+Collection)_?\d*"')
-_FONT = re.compile(r"font: (\d+)px [^;\"]+")
+_FONT = re.compile(r" ?font-family: [^;\"]+;?")  # the page's own
+_CLIP, _CLIPPED = re.compile(r"<clipPath.*?</clipPath>"), re.compile(r' clip-path="[^"]*"')  # all lies inside
+_DOT = re.compile(r"M ([\d.-]+ [\d.-]+) L \1 ?")  # a line without length, shorter
+_UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*"')
 
 Draw = Callable[[Axes], None]
 
 
-def svg(draw: Draw, title: str, size: tuple[float, float] = SIZE) -> str:
-    """A drawing as an ``<svg>`` element; ``title`` is what a screen reader says of it."""
+def svg(draw: Draw, title: str, left: float) -> str:
+    """A drawing as an ``<svg>`` element; ``title`` is what a screen reader says of it, ``left`` the share of
+    the width that labels take: fixed, for finding it out takes as long as drawing."""
     with rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots()
+        figure = Figure(figsize=SIZE)
+        axes = figure.add_axes((left, 0.21, 0.98 - left, 0.76))
         draw(axes)
         out = io.StringIO()
         FigureCanvasSVG(figure).print_svg(out, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
@@ -72,13 +78,18 @@ def svg(draw: Draw, title: str, size: tuple[float, float] = SIZE) -> str:
     text = re.sub(r'<style type="text/css">.*?</style>', "", text)
     text = _NAMED.sub("", text)
     text = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), text)
-    text = _FONT.sub(r"font: \1px var(--font)", text)
+    text = _UNTURNED.sub("", _FONT.sub("", text))
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
     view = re.search(r'viewBox="[^"]+"', text)
     assert view is not None
+    text = _CLIPPED.sub("", _CLIP.sub("", text))
+    if "<g " not in text:
+        text = text.replace("<g>", "").replace("</g>", "")
+    text = re.sub(r"  +", " ", text).replace("> <", "><").replace(' style="fill: none"', ' fill="none"')
+    text = _DOT.sub(r"M\1h0", text).replace("<g/>", "").replace("<defs></defs>", "")
     opening = f'<svg {view[0]} role="img" aria-label="{title}">'
-    return re.sub(r"  +", " ", re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1))
+    return re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
 
 
 def exposure(curve: Sequence[tuple[datetime, int]], raised: datetime | None) -> Draw:
@@ -88,7 +99,6 @@ def exposure(curve: Sequence[tuple[datetime, int]], raised: datetime | None) -> 
         when = _numbers([t for t, _ in curve])
         gone = np.array([n for _, n in curve], np.float64)
         axes.plot(when, gone, color=MAIN, linewidth=1.6, drawstyle="steps-post")
-        axes.fill_between(when, gone, color=MAIN, alpha=0.15, step="post", linewidth=0)
         axes.set_ylim(0, max(float(gone.max()) * 1.1, 1.0))
         if raised is not None:
             at = float(_numbers([raised])[0])
@@ -168,7 +178,7 @@ def waterfall(findings: Sequence[tuple[str, float]]) -> Draw:
     """What each piece of evidence adds to the sum that convicts, in nats."""
 
     def draw(axes: Axes) -> None:
-        names = [visible(name, 60) for name, _ in findings]
+        names = [visible(name, 34) for name, _ in findings]
         weights = np.array([weight for _, weight in findings])
         place = np.arange(len(weights))[::-1]
         ends = np.cumsum(weights)

@@ -23,6 +23,7 @@ WHAT = {
     "custom": "{who} was named by a detector of your own",
 }
 ENDPOINTS = 3
+YEARS = range(1970, 2200)  # of moments that are believed: others cannot all be drawn
 
 
 def whole(value: Any) -> int:
@@ -61,9 +62,10 @@ def parsed(value: Any) -> datetime | None:
     """A moment of a record; None where it is none."""
     try:
         when = datetime.fromisoformat(str(value))
-        return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
+        when = when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+    return when if when.year in YEARS else None
 
 
 def span(seconds: float) -> str:
@@ -72,6 +74,10 @@ def span(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.3g} {noun}s"
     return f"{seconds:.3g} seconds"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
 def estimate(value: Any) -> str:
@@ -118,7 +124,7 @@ def stopped(limits: Any, record: Told) -> list[str]:
     said = []
     for one in map(table, many(limits)):
         left, limit = whole(one.get("exposed")), whole(one.get("limit"))
-        instead = f"{left:,} records instead of {gone:,} ({left / gone:.2g} of it)"
+        instead = f"{left:,} records instead of {gone:,} ({_percent(left / gone)} of it)"
         if one.get("kind") == "client":
             looked, hit = whole(one.get("ordinary")), whole(one.get("hit"))
             others = (

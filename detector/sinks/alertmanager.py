@@ -1,7 +1,8 @@
 """Incidents as alerts of Alertmanager, one each, for as long as they are active.
 
 Alertmanager forgets an alert that nobody repeats; so those of active incidents are repeated, and one whose activity has
-ended is not: it resolves, and fires again when the activity returns. What is suppressed or informational is never sent.
+ended is not: it resolves, and fires again when the activity returns. What is suppressed,
+informational or in somebody's care is not sent.
 Source of the format: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml (postAlerts).
 """
 
@@ -17,7 +18,7 @@ from typing import Any
 
 from detector import clock
 from detector.errors import ConfigError, SinkError
-from detector.incidents.incident import SEVERITIES
+from detector.incidents.incident import NEW, SEVERITIES
 from detector.sinks.alert_names import alert_of
 from detector.sinks.posting import Post, problems_of
 from detector.sinks.sink import Refused
@@ -109,7 +110,9 @@ class Alertmanager:
         self._post.close()
 
     def _pages(self, record: Record) -> bool:
-        return record["suppressed_by"] is None and SEVERITIES.index(record["severity"]) >= self._least
+        if record["suppressed_by"] is not None or record.get("status", NEW) != NEW:
+            return False
+        return SEVERITIES.index(record["severity"]) >= self._least
 
     def _repeat(self) -> None:
         while not self._ended.wait(self._every_s):

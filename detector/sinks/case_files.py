@@ -43,6 +43,18 @@ def read_case(folder: Path | None, incident: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def read_all(folder: Path) -> list[dict[str, Any]]:
+    """Every case of a folder that can be read and has the record of its incident, in the order of their ids.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of cases; --cases says where they are")
+    found = [read_case(folder, path.stem) for path in sorted(folder.glob("*.json"))]
+    return [case for case in found if case is not None and isinstance(case.get("record"), dict)]
+
+
 def read_records(folder: Path | None, incident: str) -> tuple[dict[str, Any], npt.NDArray[Any]] | None:
     """The records of an incident as `incidents.case.records_of` gives them; None where there are none.
 

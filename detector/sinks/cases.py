@@ -21,7 +21,9 @@ from detector.errors import SinkError
 from detector.incidents.book import Book
 from detector.incidents.case import case, records_of
 from detector.incidents.limits import ordinary_clients
+from detector.incidents.render import incident
 from detector.incidents.story import Story
+from detector.sinks.journal import FILE, Journal
 from detector.state.archive import pack
 
 MOST_CASES = 1_000  # the oldest go first; at less than one false incident a day that is years
@@ -47,6 +49,7 @@ class CaseFolder:
         keep_days: how long an untouched case is kept.
 
     Attributes:
+        journal: what people have decided about them.
         covered: called for what was read so far, which the manifest says as ``coverage``, and ``sources``, the names
             of what positions count in.
 
@@ -57,6 +60,7 @@ class CaseFolder:
     def __init__(self, folder: Path, manifest: Told, most: int = MOST_CASES, keep_days: float = KEEP_DAYS) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.journal = Journal(folder / FILE)
         self.covered: Callable[[], Told] = _nothing
         self._most = most
         self._keep_s = keep_days * 86_400.0
@@ -88,7 +92,9 @@ class CaseFolder:
         if not story.closed and clock.monotonic() - self._known.get(story.identity, float("-inf")) < EVERY_S:
             return
         first = (self.noticed_at(story.identity) if self.holds(story.identity) else None) or noticed_at
-        told = case(story, book, self._usual_of(book))
+        about = {name: str(self.manifest.get(name, "")) for name in ("version", "config")}
+        record = self.journal.mark(incident(story, book, about)).record()
+        told = {"record": record, **case(story, book, self._usual_of(book))}
         manifest = {**self.manifest, **self.covered(), "noticed_at": first}
         try:
             self._put(f"{story.identity}.records", pack(*records_of(story, book)))

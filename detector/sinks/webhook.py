@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from detector.errors import ConfigError
-from detector.incidents.incident import SEVERITIES
+from detector.incidents.incident import NEW, SEVERITIES
 from detector.sinks.posting import Post, plain, problems_of
 from detector.sinks.sink import Revisions
 
@@ -91,8 +91,10 @@ class Webhook:
         self._post.close()
 
     def _asked_for(self, incident_json: str, incident: str) -> bool:
-        """Severe enough and not suppressed, or posted before: that is followed to its end."""
+        """Severe enough, not suppressed and in nobody's care yet, or posted before: that is followed to its end."""
         if self._posted.has(incident, 1):
             return True
         told = json.loads(incident_json)
-        return not told.get("suppressed_by") and SEVERITIES.index(told["severity"]) >= self._least
+        if told.get("suppressed_by") or told.get("status", NEW) != NEW:
+            return False
+        return SEVERITIES.index(told["severity"]) >= self._least

@@ -1,0 +1,117 @@
+"""``detector incidents``: what there is, and what people have decided about it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from detector.sinks.journal import Decision, Journal
+
+DEFAULT_FOLDER = Path("cases")
+
+
+class Action(StrEnum):
+    """What to do."""
+
+    LIST = "list"
+    SHOW = "show"
+    ACK = "ack"
+    CLOSE = "close"
+    REOPEN = "reopen"
+
+
+class Verdict(StrEnum):
+    """What it turned out to be."""
+
+    TRUE_POSITIVE = "true_positive"
+    BENIGN_POSITIVE = "benign_positive"
+    FALSE_POSITIVE = "false_positive"
+    DUPLICATE = "duplicate"
+
+
+def incidents(
+    action: Annotated[Action, typer.Argument(help="What to do.")] = Action.LIST,
+    incident: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="An incident's id, its beginning, or latest.")
+    ] = None,
+    cases: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of cases: replay --cases, or cases in the sidecar's state.")
+    ] = DEFAULT_FOLDER,
+    verdict: Annotated[Verdict | None, typer.Option(help="Of close: what it turned out to be.")] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for whoever reads it later.")] = None,
+    assignee: Annotated[str | None, typer.Option(metavar="NAME", help="Who takes care of it.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Of list: closed and informational ones too.")] = False,
+) -> int:
+    """List incidents, show one, and say what became of it. Who is acknowledged or closed pages nobody."""
+    from detector.cli.explain import find
+    from detector.errors import UsageError
+    from detector.sinks.case_files import read_all
+    from detector.sinks.journal import FILE, Journal
+
+    if (action is Action.CLOSE) != (verdict is not None):
+        raise UsageError("close needs --verdict, and only close takes one")
+    known = read_all(cases)
+    journal = Journal(cases / FILE)
+    if action is Action.LIST:
+        for text in _listed([case["record"] for case in known], journal, everything):
+            typer.echo(text)
+        return 0
+    if incident is None:
+        raise UsageError(f"incidents {action.value} needs an incident's id, its beginning, or latest")
+    record = find([case["record"] for case in known], incident, cases)
+    if action is Action.SHOW:
+        case = next(case for case in known if case["record"] is record)
+        for text in _shown(record, case, journal):
+            typer.echo(text)
+        return 0
+    decision = journal.append(str(record["incident"]), action.value, verdict=verdict, note=note, assignee=assignee)
+    typer.echo(_told(record, decision))
+    return 0
+
+
+def _listed(records: list[dict[str, Any]], journal: Journal, everything: bool) -> list[str]:
+    from detector.cli.printable import printable
+    from detector.report import words
+    from detector.sinks.journal import Decision
+
+    decisions = journal.decisions()
+    lines = [f"{'ID':<14}{'STATUS':<30}{'SEVERITY':<15}{'PATTERN':<12}{'RECORDS':>12}  RAISED (UTC)         WHO"]
+    for record in sorted(records, key=lambda one: (str(one.get("raised_at")), str(one.get("incident")))):
+        decision = decisions.get(str(record.get("incident")), Decision())
+        if not everything and (decision.status == "closed" or record.get("severity") == "informational"):
+            continue
+        status = decision.status + (f" {decision.verdict}" if decision.verdict else "")
+        gone = words.whole(words.table(record.get("records_exposed")).get("estimate"))
+        lines.append(
+            printable(
+                f"{str(record.get('incident'))[:12]:<14}{status:<30}{record.get('severity')!s:<15}"
+                f"{record.get('pattern')!s:<12}{gone:>12,}  {words.moment(record.get('raised_at'))[:19]:<21}"
+                f"{words.who(record)}"
+            )
+        )
+    return lines if len(lines) > 1 else ["no incidents" + ("" if everything else " that wait for anybody")]
+
+
+def _shown(record: dict[str, Any], case: dict[str, Any], journal: Journal) -> list[str]:
+    from detector.cli.case_lines import case_lines
+    from detector.cli.printable import printable
+    from detector.cli.story import story_lines
+
+    mine = [line for line in journal.lines() if line["incident"] == record["incident"]]
+    history = [
+        f"  {str(line.get('at'))[:19]} {line.get('by')}: {line['action']}"
+        + "".join(f", {name} {line[name]}" for name in ("verdict", "assignee", "note") if line.get(name))
+        for line in mine
+    ]
+    return [*story_lines(record), *case_lines(record, case), *([""] * bool(history)), *map(printable, history)]
+
+
+def _told(record: dict[str, Any], decision: Decision) -> str:
+    from detector.cli.printable import printable
+
+    more = f" ({decision.verdict})" if decision.verdict else ""
+    return printable(f"{record['incident']}: {decision.status}{more}")
