@@ -22,6 +22,15 @@ class Action(StrEnum):
     ACK = "ack"
     CLOSE = "close"
     REOPEN = "reopen"
+    BLOCK = "block"
+
+
+class Form(StrEnum):
+    """What a block list is written for."""
+
+    NGINX = "nginx"
+    PLAIN = "plain"
+    CROWDSEC = "crowdsec"
 
 
 class Verdict(StrEnum):
@@ -44,9 +53,10 @@ def incidents(
     verdict: Annotated[Verdict | None, typer.Option(help="Of close: what it turned out to be.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for whoever reads it later.")] = None,
     assignee: Annotated[str | None, typer.Option(metavar="NAME", help="Who takes care of it.")] = None,
+    form: Annotated[Form, typer.Option("--format", help="Of block: for what.")] = Form.PLAIN,
     everything: Annotated[bool, typer.Option("--all", help="Of list: closed and informational ones too.")] = False,
 ) -> int:
-    """List incidents, show one, and say what became of it. Who is acknowledged or closed pages nobody."""
+    """List incidents, show one, say what became of it, or print whom to block. What is acknowledged pages nobody."""
     from detector.cli.explain import find
     from detector.errors import UsageError
     from detector.sinks.case_files import read_all
@@ -67,6 +77,11 @@ def incidents(
         case = next(case for case in known if case["record"] is record)
         for text in _shown(record, case, journal):
             typer.echo(text)
+        return 0
+    if action is Action.BLOCK:
+        from detector.report.blocking import LISTS
+
+        typer.echo(LISTS[form.value](record), nl=False)
         return 0
     decision = journal.append(str(record["incident"]), action.value, verdict=verdict, note=note, assignee=assignee)
     typer.echo(_told(record, decision))

@@ -10,6 +10,7 @@ from detector.errors import UsageError
 
 if TYPE_CHECKING:
     from detector.engines.local import ReplayResult
+    from detector.incidents.incident import Incident
 
 
 def check_outcome(report: Path | None, exposed: Path | None) -> None:
@@ -24,6 +25,26 @@ def check_outcome(report: Path | None, exposed: Path | None) -> None:
         from detector.cli.exposed import check_exposed
 
         check_exposed(exposed)
+
+
+def write_incidents(path: Path, incidents: Sequence[Incident], schema: str) -> None:
+    """Writes incidents as JSON lines, or as Parquet where the name ends so: the columns of `incidents.incident`, what
+    is nested as JSON text.
+
+    Raises:
+        SinkError: the file cannot be written.
+        UsageError: another schema as Parquet.
+    """
+    if path.suffix != ".parquet":
+        from detector.sinks.jsonl import JsonLinesFile
+
+        JsonLinesFile(path, schema=schema).write(incidents)
+        return
+    from detector.cli.incident_table import write_table
+
+    if schema != "native":
+        raise UsageError(f"--incidents {path}: Parquet has the fields of the native schema alone")
+    write_table(path, [incident.record() for incident in incidents])
 
 
 def write_outcome(result: ReplayResult, report: Path | None, exposed: Path | None, paths: Sequence[str]) -> list[str]:

@@ -25,6 +25,14 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class Schema(StrEnum):
+    """How incidents are written."""
+
+    NATIVE = "native"
+    OCSF = "ocsf"
+    ECS = "ecs"
+
+
 class Severity(StrEnum):
     """The severities, lowest first."""
 
@@ -69,6 +77,7 @@ def replay(
     top: Annotated[
         int, typer.Option(metavar="N", min=0, max=1000, help="Print the N most unusual clients, three reasons each.")
     ] = 0,
+    incident_schema: Annotated[Schema, typer.Option(help="Of --incidents and --output json.")] = Schema.NATIVE,
     output: Annotated[Output, typer.Option(help="What to print.")] = Output.TABLE,
     fail_on: Annotated[
         Severity | None, typer.Option(help="End with code 1 if an incident is at least this severe.")
@@ -77,7 +86,7 @@ def replay(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Incidents and losses only.")] = False,
 ) -> int:
     """Read access logs and print who carries records away, and how many are gone."""
-    from detector.cli.outcome import check_outcome, write_outcome
+    from detector.cli.outcome import check_outcome, write_incidents, write_outcome
     from detector.cli.progress import progress
     from detector.config import ReplaySettings, load_config, parse_moment
     from detector.engines.local import replay as run
@@ -101,14 +110,12 @@ def replay(
     with progress(not quiet) as on_progress:
         result = run(paths, settings, on_progress=on_progress)
     if incidents:
-        from detector.sinks.jsonl import JsonLinesFile
-
-        JsonLinesFile(incidents).write(result.incidents)
+        write_incidents(incidents, result.incidents, incident_schema.value)
     if features:
         from detector.cli.features import write_features
 
         write_features(result.features(), features)
-    _print(result, output, incidents, client, quiet)
+    _print(result, output if output is Output.TABLE else incident_schema, incidents, client, quiet)
     if report or exposed:
         _say(write_outcome(result, report, exposed, paths), err=True)
     if fail_on and _worst(result) >= list(Severity).index(fail_on):
@@ -129,17 +136,18 @@ def _check(settings: ReplaySettings, features: Path | None) -> None:
             raise UsageError(f"{option} {file}: no such folder")
 
 
-def _print(result: ReplayResult, output: Output, file: Path | None, client: str | None, quiet: bool) -> None:
+def _print(result: ReplayResult, output: Output | Schema, file: Path | None, client: str | None, quiet: bool) -> None:
     from detector.cli.closing import closing_lines, loss_lines
     from detector.cli.printable import printable
 
     notes = [] if quiet else [printable(note) for note in result.notes]
     closing = [] if quiet else closing_lines(result.coverage, result.floor)
-    if output is Output.JSON:
+    as_json = isinstance(output, Schema)
+    if isinstance(output, Schema):
         from detector.sinks.jsonl import json_line
 
         for incident in result.incidents:
-            typer.echo(json_line(incident))
+            typer.echo(json_line(incident, output.value))
     else:
         from detector.cli.table import console, print_table
 
@@ -148,12 +156,12 @@ def _print(result: ReplayResult, output: Output, file: Path | None, client: str 
     if client is not None:
         from detector.cli.features import client_lines
 
-        _say(client_lines(result.features(), result.incidents, client), err=output is Output.JSON)
+        _say(client_lines(result.features(), result.incidents, client), err=as_json)
     if result.unusual:
         from detector.cli.unusual import unusual_lines
 
-        _say(unusual_lines(result.unusual), err=output is Output.JSON)
-    _say([*(notes if output is Output.JSON else []), *closing], err=output is Output.JSON)
+        _say(unusual_lines(result.unusual), err=as_json)
+    _say([*(notes if as_json else []), *closing], err=as_json)
     _say(loss_lines(result.coverage), err=True)
 
 

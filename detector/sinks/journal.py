@@ -20,7 +20,7 @@ from detector.incidents.incident import NEW, Incident
 FILE = "journal.jsonl"
 ACTIONS = {"ack": "acknowledged", "close": "closed", "reopen": NEW}
 VERDICTS = ("true_positive", "benign_positive", "false_positive", "duplicate")
-"""OCSF's Detection Finding has the first three and the last as Confirmed, Benign, False Positive and Duplicate."""
+"""Those of OCSF's incident profile that end an investigation (`incidents.schemas`)."""
 
 
 @dataclass(frozen=True)

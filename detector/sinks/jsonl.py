@@ -10,6 +10,7 @@ from pathlib import Path
 
 from detector.errors import SinkError
 from detector.incidents.incident import Incident
+from detector.incidents.schemas import SCHEMAS
 from detector.sinks.sink import Revisions
 
 TAIL_BYTES = 64 << 20  # read when a log is opened, for the revisions in it: over 30,000 incidents of 2 kB
@@ -17,15 +18,14 @@ _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}  # by number: where it is a soc
 _OURS = b'{"incident":"'  # how every line begins
 
 
-def json_line(incident: Incident) -> str:
-    """One incident as one line without its line end; what is not ASCII is escaped.
+def json_line(incident: Incident, schema: str = "native") -> str:
+    """One incident as one line without its line end, in a schema of `incidents.schemas`; what is not ASCII is escaped.
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot say.
     """
-    return json.dumps(incident.record(), ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace(
-        "\x7f", "\\u007f"
-    )
+    told = SCHEMAS[schema](incident.record())
+    return json.dumps(told, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 class JsonLinesFile:
@@ -37,11 +37,13 @@ class JsonLinesFile:
 
     Args:
         path: the file.
+        schema: see `json_line`.
         durable: the file's bytes and its name are on the disk (``fsync``) before ``write`` returns.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, schema: str = "native", durable: bool = True) -> None:
         self.path = path
+        self.schema = schema
         self.durable = durable
 
     def write(self, incidents: Iterable[Incident]) -> None:
@@ -55,7 +57,7 @@ class JsonLinesFile:
         try:
             with scratch.open("w", encoding="ascii", newline="\n") as file:
                 for incident in incidents:
-                    file.write(json_line(incident) + "\n")
+                    file.write(json_line(incident, self.schema) + "\n")
                 file.flush()
                 if self.durable and not special:
                     os.fsync(file.fileno())
