@@ -95,7 +95,7 @@ def _geo(variable: str, places: list[str]) -> str:
 
 def _map(source: str, variable: str, values: list[str]) -> str:
     lines = "".join(f"    {_quoted(value)} 1;\n" for value in values)
-    return f"map {source} {variable} {{\n    default 0;\n{lines}}}\n"
+    return f"# long texts need: map_hash_bucket_size 512;\nmap {source} {variable} {{\n    default 0;\n{lines}}}\n"
 
 
 def _quoted(text: str) -> str:
