@@ -23,7 +23,7 @@ import yaml
 
 from detector import config_model as model
 from detector.config_checks import CHECKS
-from detector.config_model import Rule
+from detector.config_rule import Rule
 from detector.errors import ConfigError, UsageError
 from detector.incidents.incident import PATTERNS
 

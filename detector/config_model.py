@@ -3,37 +3,16 @@ its default comes from. The loader, its messages and the reference table in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from detector.config_policy import PolicyConfig
+from detector.config_rule import Rule
+from detector.config_rule import option as _option
 
 IDENTITY_KINDS = ("account", "key", "certificate", "bot", "session", "address")
 RUNGS = (*IDENTITY_KINDS, "fingerprint", "network")
-
-
-class Rule(NamedTuple):
-    """What a value may be, beyond its type.
-
-    Attributes:
-        help: one line for people.
-        low, high: bounds of a number, both included.
-        choices: the closed list a text (or each text of a list, or each key of a mapping) comes from.
-        check: names a further check of the loader: ``"network"``, ``"file"`` or one of `detector.config_checks`.
-        required: has no default.
-    """
-
-    help: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    check: str = ""
-    required: bool = False
-
-
-def _option(default: Any, rule: Rule) -> Any:
-    if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata={"rule": rule})
-    return field(default=default, metadata={"rule": rule})
 
 
 @dataclass(frozen=True)
@@ -87,16 +66,6 @@ class RoutesConfig:
             2,
             4096,
         ),
-    )
-
-
-@dataclass(frozen=True)
-class PolicyConfig:
-    """Whose data it is."""
-
-    persons: Path | None = _option(
-        None,
-        Rule("a CSV file record,person that tells whose record is whose, so that persons are counted", check="file"),
     )
 
 

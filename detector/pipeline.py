@@ -24,21 +24,21 @@ from detector.evidence.client import ClientEvidence, Null
 from detector.evidence.contract import Contracts, Terms
 from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
+from detector.evidence.policy import Policy
 from detector.evidence.tripwire import Tripwires, Wire
-from detector.incidents import keeping
 from detector.incidents.book import LOOK_BACK_US, Book
+from detector.incidents.consents import ConsentWatch
 from detector.incidents.contracts import ContractWatch
 from detector.incidents.incident import Incident
-from detector.incidents.recent import READS, Recent, reads_here
+from detector.incidents.recent import Recent
 from detector.incidents.render import incident
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
 from detector.incidents.suppression import Suppression
-from detector.packing import Arrays, Saved, adopted, under, within
+from detector.packing import Arrays, Saved, under, within
 from detector.records.batch import Batch
 from detector.records.routes import Routes
 from detector.state.layout import COUNTER, Sizes, State
-from detector.state.moving import put_in, take_out
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
 AGE_US = 30_000_000  # after which a client of a block is looked at again: see detectors.sweep
@@ -59,6 +59,7 @@ class Rules:
         contracts: what was agreed with declared partners.
         suppressions: what is kept quiet.
         tripwires: records nobody may read.
+        policy: whose data may be read by whom, and for what.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -68,6 +69,7 @@ class Rules:
     contracts: tuple[Terms, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     tripwires: tuple[Wire, ...] = ()
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass
@@ -104,6 +106,7 @@ class Pipeline:
             self.book.tell, self.book.keep_closed = self._tell, False
         self.null = Null(floor=self.rules.floor)
         self.watch = ContractWatch(Contracts((), self.routes.name), self.book, self.rules.floor)
+        self.consents = ConsentWatch(Policy(), self.book, self.routes.data_classes)
         self._agree()
         self._next_tick = 0
         self._next_learning = 0
@@ -145,6 +148,7 @@ class Pipeline:
         self.book.suppressions = rules.suppressions
         self.watch.floor = rules.floor
         self.watch.contracts.agree(rules.contracts if "contract" in rules.patterns else ())
+        self.consents.agree(rules.policy if "consent" in rules.patterns else Policy())
         self._tripwires = Tripwires(rules.tripwires if "tripwire" in rules.patterns else (), self.routes.name)
 
     def _tell(self, story: Story) -> None:
@@ -153,6 +157,7 @@ class Pipeline:
 
     def take(self, batch: Batch) -> None:
         """Judges one batch whose rows follow everything taken before in log order; ``time_us`` never falls."""
+        batch = self.consents.take(batch)
         if not len(batch):
             return
         if self.resumes:
@@ -160,6 +165,7 @@ class Pipeline:
         self.routes.assign(batch)
         judging = self.judge.batch(batch)
         counting = self.watch.contracts.batch(batch, len(self.routes)) if self.watch.is_on else None
+        self.consents.meet(batch, len(self.routes))
         tripped = self._tripped(batch)
         first, offered, n = 0, 0, len(batch)
         while first < n:
@@ -172,6 +178,7 @@ class Pipeline:
             last = int(np.searchsorted(batch.time_us, self._boundary(), side="left"))
             judged = judging.rows(first, min(last, min(tripped, default=n - 1) + 1))
             self._note(batch, judged)
+            self.consents.note(batch, judged)
             if counting is not None:
                 counted, said = counting
                 counted(first, judged.last)
@@ -189,12 +196,19 @@ class Pipeline:
 
     def _boundary(self) -> int:
         """Log time up to which rows may be judged in one go: while nothing is open, ticks have nothing to do."""
-        ticks = self.book.is_open or self.watch.is_on
+        ticks = self.book.is_open or self._watches
         return min(self._next_tick, self._next_learning) if ticks else self._next_learning
+
+    @property
+    def _watches(self) -> bool:
+        """Whether something is declared that is looked at with every minute."""
+        return self.watch.is_on or self.consents.is_on
 
     def _tick(self, now_us: int) -> None:
         if self.watch.is_on and self._next_tick:
             self.watch.tick(now_us // TICK_US * TICK_US, now_us // TICK_US)
+        if self.consents.is_on and self._next_tick:
+            self.consents.tick(now_us // TICK_US * TICK_US)
         if self.book.is_open and self._next_tick:
             self.book.tick(now_us // TICK_US * TICK_US)
         self._next_tick = (now_us // TICK_US + 1) * TICK_US
@@ -223,7 +237,7 @@ class Pipeline:
             self._weigh_client(judged, int(judged.slot[judged.last - 1]))
         if judged.block is not None:
             self._weigh_block(judged)
-        if self.book.is_open and not was_open and not self.watch.is_on:
+        if self.book.is_open and not was_open and not self._watches:
             self._next_tick = (int(batch.time_us[judged.last - 1]) // TICK_US + 1) * TICK_US
 
     def _campaigns(self, rows: npt.NDArray[Any] | None) -> None:
@@ -283,6 +297,8 @@ class Pipeline:
         """The input has ended: tells every story as of the last record."""
         if self.watch.is_on:
             self.watch.tick(self._last_us, self._last_us // TICK_US + 1)
+        if self.consents.is_on:
+            self.consents.tick(self._last_us + 1, last=True)
         if self.book.is_open:
             self.book.tick(self._last_us)
 
@@ -307,9 +323,10 @@ class Pipeline:
             "routes": self.routes.save(),
             "null": {"row": self.null.save()},
             "contracts": self.watch.save(),
+            "consents": self.consents.save(),
         }
         arrays = {name: array for room, kept in rooms.items() for name, array in under(room, kept).items()}
-        return Saved({**self._marks(), "ticks": ticks, "book": told}, arrays)
+        return Saved({**self.marks(), "ticks": ticks, "book": told}, arrays)
 
     def load(self, meta: Mapping[str, Any], arrays: Arrays) -> None:
         """Takes back what `save` gave, into a pipeline that has taken no row; after an error it is of no use any more.
@@ -318,7 +335,7 @@ class Pipeline:
             SnapshotVersion: another version, other table sizes or another key.
             SnapshotDamaged: it cannot be read.
         """
-        self._check(meta)
+        self.check(meta)
         try:
             self.state.load(within("state", arrays))
             self.recent.load(within("recent", arrays))
@@ -327,6 +344,7 @@ class Pipeline:
             self.book.ordinary.load(within("ordinary", arrays))
             self.null = Null.load(arrays["null.row"][0], self.rules.floor)
             self.watch.load(within("contracts", arrays))
+            self.consents.load(within("consents", arrays))
             self._next_tick, self._next_learning, self._begin_us, self._last_us, resumes = meta["ticks"]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise SnapshotDamaged(f"snapshot: its tables cannot be read ({type(error).__name__}: {error})") from error
@@ -339,62 +357,13 @@ class Pipeline:
             numbers[old] = new
         self.state.in_use["part"] = numbers[self.state.in_use["part"]]
 
-    def extract(self, part: int) -> Saved:
-        """Lets a partition go: its clients' slots, their last reads and the open stories about one of them.
-
-        What spans clients stays: objects, blocks, routes, sweeps.
-        """
-        used = self.state.in_use
-        reads = self.recent.of_clients(used["key"][used["part"] == part])
-        clients, names, moved = take_out(self.state, part)
-        self.recent.move(moved)
-        self.book.move(moved)
-        stories = self.book.take_out(clients["key"])
-        named = [np.fromiter(story.routes_named(), np.int64) for story in stories]
-        meant = [clients[field].astype(np.int64) for field in ("lead", "over_route", "taught_route", "beat_route")]
-        paths = self.routes.paths(np.concatenate([*meant, reads["route"], *named]))
-        rooms: dict[str, Arrays] = {
-            "part": {"clients": clients, "names": names, "reads": reads},
-            "routes": paths,
-            "book": keeping.save(stories),
-        }
-        arrays = {name: array for room, kept in rooms.items() for name, array in under(room, kept).items()}
-        return Saved(self._marks(), arrays)
-
-    def insert(self, saved: Saved, part: int) -> None:
-        """Takes a partition over that another process gave by `extract`, under its number here.
-
-        Routes are told by their templates, for each process numbers them as it meets them. A record that is read again
-        on a route with another number counts as another one.
-
-        Raises:
-            SnapshotVersion: another version or another key.
-            SnapshotDamaged: it cannot be read.
-        """
-        self._check(saved.meta, tables=False)
-        try:
-            stories = keeping.load(within("book", saved.arrays))
-            numbers = self.routes.adopt(within("routes", saved.arrays))
-            clients, names = saved.arrays["part.clients"].copy(), saved.arrays["part.names"]
-            for story in stories:
-                story.rename_routes(numbers)
-            renumbered = self.book.put_in(stories)
-            for field in ("lead", "over_route", "taught_route", "beat_route"):
-                clients[field] = numbers[clients[field]]
-            incident = np.array([renumbered.get(number, 0) for number in clients["incident"].tolist()], np.int32)
-            clients["raised"][incident == 0] = 0
-            clients["incident"] = incident
-            slots = put_in(self.state, clients, names, part)
-            self.recent.append(reads_here(adopted(saved.arrays["part.reads"], READS), clients["key"], slots, numbers))
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise SnapshotDamaged(f"snapshot: a partition cannot be read ({type(error).__name__}: {error})") from error
-
-    def _marks(self) -> dict[str, Any]:
+    def marks(self) -> dict[str, Any]:
+        """What a snapshot can only be taken back into: version, tables, hash key."""
         return {"kept": KEPT, "tables": self.sizes.digest(), "key": self.routes.mark}
 
-    def _check(self, meta: Mapping[str, Any], tables: bool = True) -> None:
+    def check(self, meta: Mapping[str, Any], tables: bool = True) -> None:
         """Compares what a snapshot was made of with what is here."""
-        here = self._marks()
+        here = self.marks()
         for mark, what in (("kept", "version"), ("key", "hash key"), *([("tables", "tables")] if tables else [])):
             if meta.get(mark) != here[mark]:
                 raise SnapshotVersion(f"snapshot: its {what} is {meta.get(mark)}, here it is {here[mark]}")

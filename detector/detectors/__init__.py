@@ -12,6 +12,7 @@ from collections.abc import Callable
 from detector.detectors import (
     bulk,
     campaign,
+    consent,
     contract,
     guessing,
     lookup,
@@ -34,8 +35,12 @@ CLIENT_DETECTORS: dict[str, tuple[int, Callable[[ClientEvidence, Budget], Signal
 
 BLOCK_DETECTORS: dict[str, Callable[..., Signal | None]] = {"sweep": sweep.judge}
 
-RULE_DETECTORS: dict[str, Callable[..., object]] = {"contract": contract.judge, "tripwire": tripwire.judge}
-"""Not statistics but what the owner has declared: partners and records nobody may read."""
+RULE_DETECTORS: dict[str, Callable[..., object]] = {
+    "consent": consent.smell,
+    "contract": contract.judge,
+    "tripwire": tripwire.judge,
+}
+"""Not statistics but what the owner has declared: who may read what, partners, records nobody may read."""
 
 CELL_DETECTORS: dict[str, campaign.Cells] = {"campaign": campaign.CELLS, "lookup": lookup.CELLS}
 

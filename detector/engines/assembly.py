@@ -214,8 +214,10 @@ def kafka_settings(config: Config) -> Any:
 
     kafka = config.source.kafka
     assert kafka is not None
+    ledger = (config.policy.ledger.topic,) if config.policy.ledger and config.policy.ledger.topic else ()
     return KafkaSettings(
-        topics=kafka.topics,
+        topics=(*kafka.topics, *ledger),
+        whole=ledger,
         start=kafka.start,  # type: ignore[arg-type]
         consumer=kafka.consumer,
         start_ms=kafka.start_ms,

@@ -38,6 +38,8 @@ class Coverage:
         skipped: (path, reason) of files that were not read.
         mixed: path to other formats in the file, and how many of the rejected lines are theirs.
         lost: (path, what) of files that could be read only in part, or not at all.
+        changes: changes of the consent ledger that were read.
+        changes_rejected: lines of it that are none, by reason; ``unknown``: no action is called so, or it names nobody.
     """
 
     lines: int = 0
@@ -59,6 +61,8 @@ class Coverage:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     mixed: dict[str, dict[str, int]] = field(default_factory=dict)
     lost: list[tuple[str, str]] = field(default_factory=list)
+    changes: int = 0
+    changes_rejected: dict[str, int] = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         """As plain data, for cases; of files skipped and lost the first `NAMED`."""
@@ -84,6 +88,14 @@ class Coverage:
             if count:
                 self.rejected[reason] = self.rejected.get(reason, 0) + count
         return int(counts[0])
+
+    def count_ledger(self, fields: Fields, unknown: int) -> None:
+        """Adds lines of the consent ledger."""
+        counts = np.bincount(fields.reason, minlength=len(REASONS)).tolist()
+        self.changes += counts[0] - unknown
+        for reason, count in zip((*REASONS[1:], "unknown"), (*counts[1:], unknown), strict=True):
+            if count:
+                self.changes_rejected[reason] = self.changes_rejected.get(reason, 0) + count
 
     def count_requests(self, batch: Batch) -> None:
         """Adds the requests of one batch."""

@@ -11,14 +11,17 @@ import numpy as np
 from detector.config import Config
 from detector.config_checks import expiry_us, hours
 from detector.config_model import MatchConfig
+from detector.config_policy import PartyConfig
 from detector.errors import UsageError
 from detector.evidence.contract import Terms
+from detector.evidence.policy import Party, Policy
 from detector.evidence.tripwire import Wire
 from detector.formats.fields import FIELD, Fields
 from detector.incidents.suppression import Suppression
 from detector.records.batch import DEPTH, Batch
 from detector.records.declared import Declared, Partner, token
 from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.ledger import MANNERS
 from detector.records.published import read_names, read_networks
 from detector.records.resolve import Resolver
 from detector.sources.chunk import Chunk
@@ -33,6 +36,7 @@ def taken_over(config: Config, new: Config) -> Config:
         config,
         detection=new.detection,
         partners=new.partners,
+        policy=new.policy,
         suppressions=new.suppressions,
         tripwires=new.tripwires,
     )
@@ -50,6 +54,44 @@ def partners(config: Config) -> list[Partner]:
     ]
 
 
+def parties(config: Config) -> list[Partner]:
+    """How the parties of the policy are recognised; one that is a partner too is recognised as that."""
+    known = {p.name for p in config.partners}
+    return [
+        Partner(p.name, m.accounts, m.keys, m.networks, (), m.account_prefixes, is_quiet=False)
+        for p in config.policy.parties
+        if p.name not in known and (m := p.match)
+    ]
+
+
+def policy(config: Config) -> Policy:
+    """Whose data may be read by whom, and for what.
+
+    Raises:
+        UsageError: two parties have one token, or one name.
+    """
+    said = [_party(p) for p in config.policy.parties]
+    if len({party.token for party in said}) < len(said):
+        raise UsageError("policy.parties: two names cannot be told apart; change one of them")
+    return Policy(said, config.policy.purpose_classes, hash_key(config))
+
+
+def _party(p: PartyConfig) -> Party:
+    return Party(
+        name=p.name,
+        token=token(p.name),
+        kind=p.kind,
+        classes=p.classes,
+        purposes=p.purposes,
+        hours=tuple(hours(text) for text in p.hours),
+        countries=p.countries,
+        persons_a_day=p.persons_per_day,
+        until_us=expiry_us(p.valid_until) if p.valid_until else 0,
+        consent=p.consent.classes if p.consent else (),
+        manners=tuple(MANNERS.index(name) for name in p.consent.manners) if p.consent else (0,),
+    )
+
+
 def declared_networks(match: MatchConfig) -> list[str]:
     """The networks a partner is recognised by: those named, those it publishes, those whose DNS names are its own.
 
@@ -63,7 +105,7 @@ def declared_networks(match: MatchConfig) -> list[str]:
 
 def declared(config: Config) -> Declared:
     """The partners of a configuration as the resolver knows them."""
-    return Declared(partners(config))
+    return Declared([*partners(config), *parties(config)])
 
 
 def hash_key(config: Config) -> HashKey:

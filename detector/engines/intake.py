@@ -21,10 +21,14 @@ from detector.crash import crash_here
 from detector.engines.coverage import Coverage
 from detector.engines.doubled import counted_once
 from detector.engines.feed import END, Resolving, Scanner, lines_of, unreadable
+from detector.engines.ledger import changes
+from detector.engines.ledger_clock import LedgerClock
 from detector.engines.moments import NEVER, FileClock
 from detector.engines.order import Merger, Pending, Released
 from detector.formats.envelope import AUTO, Envelope, detect_envelope, foreign
+from detector.formats.ledger import json_ledger
 from detector.packing import Arrays, Saved, under, within
+from detector.records.ledger import LedgerResolver
 from detector.sources.chunk import Chunk
 from detector.state.twins import Twins
 
@@ -120,6 +124,7 @@ class Intake:
         wrapped: the envelope: ``auto``, ``none``, ``lines``, ``array`` or a key.
         keyed: whether all records of a client are in one partition: then a partition that has fallen behind the others
             still tells the order of what its clients did.
+        ledger: the topic of the consent ledger and what makes rows of its messages, where there is one.
 
     Attributes:
         coverage: what was read, for metrics and for the end of a run.
@@ -134,9 +139,11 @@ class Intake:
         log_format: str | None,
         wrapped: str,
         keyed: bool = False,
+        ledger: tuple[str, LedgerResolver] | None = None,
     ) -> None:
         self.source = source
         self._keyed = keyed
+        self._ledger = ledger
         self.coverage = Coverage()
         self.released_us = NEVER
         self._resolver = resolver
@@ -169,7 +176,11 @@ class Intake:
     def take(self, chunks: Sequence[Chunk]) -> Iterator[Released]:
         """Takes what one poll brought; yields the rows that have become complete."""
         for chunk in chunks:
-            self._open(chunk)
+            if self._ledger is not None and self.source.partitions[chunk.origin][0] == self._ledger[0]:
+                pending = self._lane(chunk.origin).pending
+                self._merger.add(changes(chunk, json_ledger(), self._ledger[1], pending, self.coverage))
+            else:
+                self._open(chunk)
         self._note_quiet({chunk.origin for chunk in chunks})
         yield from self._release()
 
@@ -212,7 +223,8 @@ class Intake:
 
     def _lane(self, origin: int) -> Lane:
         if origin not in self._lanes:
-            self._lanes[origin] = Lane(Pending(FileClock(self._lateness_us)))
+            of_ledger = self._ledger is not None and self.source.partitions[origin][0] == self._ledger[0]
+            self._lanes[origin] = Lane(Pending(LedgerClock() if of_ledger else FileClock(self._lateness_us)))
         return self._lanes[origin]
 
     def _detect(self) -> None:

@@ -17,7 +17,7 @@ from detector.config import REPLAY_LATENESS_SECONDS, Config, ReplaySettings
 from detector.detectors import PATTERNS, Budget
 from detector.engines.casing import Cases
 from detector.engines.coverage import Coverage
-from detector.engines.declaring import contracts, declared, hash_key, suppressions, tripwires
+from detector.engines.declaring import contracts, declared, hash_key, policy, suppressions, tripwires
 from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
 from detector.engines.ranked import Ranked
@@ -228,7 +228,14 @@ def read_settings(settings: ReplaySettings) -> ReadSettings:
         vhost=settings.vhost,
         lateness_us=round((REPLAY_LATENESS_SECONDS if said is None else said) * 1e6),
         threads=settings.threads,
+        ledgers=ledger_files(settings.config),
+        key=hash_key(settings.config),
     )
+
+
+def ledger_files(config: Config) -> tuple[str, ...]:
+    """The files of the consent ledger, as they are opened."""
+    return tuple(map(str, config.policy.ledger.files)) if config.policy.ledger else ()
 
 
 def rules(config: Config) -> Rules:
@@ -247,6 +254,7 @@ def rules(config: Config) -> Rules:
         contracts=contracts(config),
         suppressions=suppressions(config),
         tripwires=tripwires(config),
+        policy=policy(config),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.engines.ledger_clock import LedgerClock
 from detector.engines.moments import BLOCK, I64, NEVER, FileClock, Mask, Moments
 from detector.engines.sorting import Move, order_rows
 from detector.records.batch import Batch
@@ -59,7 +60,7 @@ class Pending:
         clock: the file's.
     """
 
-    def __init__(self, clock: FileClock) -> None:
+    def __init__(self, clock: FileClock | LedgerClock) -> None:
         self.clock = clock
         self._waiting: list[Batch] = []  # none is empty, all together have ``clock.waiting`` rows
 
@@ -110,7 +111,11 @@ class Pending:
             origin: the file's number now; None = unchanged.
         """
         clock = {name.removeprefix("clock."): array for name, array in arrays.items() if name.startswith("clock.")}
-        pending = cls(FileClock.load(meta["clock"], clock, lateness_us))
+        pending = cls(
+            LedgerClock.load(meta["clock"], clock)
+            if meta["clock"].get("ledger")
+            else FileClock.load(meta["clock"], clock, lateness_us)
+        )
         rows = _batch("rows.", arrays)
         if origin is not None:
             rows.origin[:] = origin

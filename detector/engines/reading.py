@@ -18,8 +18,11 @@ from detector import formats
 from detector.engines.coverage import Coverage
 from detector.engines.doubled import counted_once
 from detector.engines.feed import END, SHOWN_LINES, Feed, Filter, Resolving, Scanner, lines_of, names_host, unreadable
+from detector.engines.ledger import LedgerFeed
 from detector.engines.order import Merger, Part, Released
 from detector.errors import InputError, UsageError
+from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.ledger import LedgerResolver
 from detector.sources.chunk import Chunk
 from detector.sources.files import CHUNK_BYTES, LogFile, discover, shown
 from detector.state.twins import Twins
@@ -51,6 +54,8 @@ class ReadSettings:
         lateness_us: how far out of order records may stand and still be sorted.
         threads: 1 = read and merge in turn; more = read in a thread of its own.
         chunk_bytes: text read at a time.
+        ledgers: files of the consent ledger, read beside the logs.
+        key: under which the ledger's persons are hashed: the resolver's.
     """
 
     log_format: str | None = None
@@ -60,6 +65,8 @@ class ReadSettings:
     lateness_us: int = LATENESS_US
     threads: int = 2
     chunk_bytes: int = CHUNK_BYTES
+    ledgers: tuple[str, ...] = ()
+    key: HashKey = REPLAY_KEY
 
 
 class Reader:
@@ -95,6 +102,15 @@ class Reader:
         self.names = [file.path for file in files]
         self._feeds = [feed for feed in map(self._prepare, files) if feed is not None]
         self._check()
+        self._ledgers = self._open_ledgers(len(files))
+
+    def _open_ledgers(self, origin: int) -> list[LedgerFeed]:
+        resolver = LedgerResolver(self._settings.key)
+        files = discover(self._settings.ledgers)
+        for file in files:
+            file.origin += origin
+        self.names += [file.path for file in files]
+        return [LedgerFeed(file, resolver) for file in files]
 
     def progress(self) -> tuple[int, int, int]:
         """Bytes read of the files as they lie on disk, their sum (0 = not known), lines read."""
@@ -184,7 +200,7 @@ class Reader:
         """
         settings = self._settings
         filters = Filter(settings.since_us, settings.until_us, settings.vhost)
-        feeds = list(self._feeds)
+        feeds: list[Feed | LedgerFeed] = [*self._feeds, *self._ledgers]
         started: set[int] = set()
         try:
             while feeds:

@@ -27,6 +27,7 @@ from detector.engines.judging import Judging
 from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Restored
 from detector.engines.local import make_resolver, rules, sizes
 from detector.engines.order import Released
+from detector.engines.preparing import make_intake
 from detector.engines.telemetry import EVERY_S, Telemetry
 from detector.engines.telling import Telling
 from detector.engines.watch import Status, Watch
@@ -253,9 +254,7 @@ class Sidecar:
 
     def _new_side(self) -> Side:
         pipeline, resolver = self._new_pipeline()
-        said = self.config.source
-        keyed = said.kafka is not None and said.kafka.sharing == "spread"
-        intake = Intake(self.source, resolver, lateness_us(self.config), said.format, said.envelope, keyed)
+        intake = make_intake(self.config, self.source, resolver, pipeline)
         self.coverage = intake.coverage
         return Side(intake, pipeline, resolver)
 

@@ -19,6 +19,7 @@ from detector.engines.intake import Partition, lateness_us
 from detector.engines.keeping import LONGEST_WINDOW_US, Restored
 from detector.engines.sidecar import DRAIN_S, RESTART_US, Side, Sidecar
 from detector.errors import SnapshotError
+from detector.handing import extract, insert
 
 MEMBER, PART = "member-", "part-"
 
@@ -61,7 +62,7 @@ class SpreadSidecar(Sidecar):
         reading.meta["warm_at"] = []
         reading.meta["position"] = [[*partition, offsets[partition]]] if partition in offsets else []
         side.intake.drop(origin)
-        judging = self.judging.ask(partial(side.pipeline.extract, origin))
+        judging = self.judging.ask(partial(extract, side.pipeline, origin))
         parts = [("reading", reading), ("judging", judging)]
         mine = {partition: offsets[partition]} if partition in offsets else {}
         name, undelivered = part_name(partition), self.outbox.undelivered()
@@ -120,8 +121,8 @@ class SpreadSidecar(Sidecar):
                 self.judging.ask(partial(other.load, *restored.judging))
             for partition in partitions:
                 origin = self.source.partitions.index(partition)
-                given = other.extract(numbers[partition]) if other is not None else restored.judging
-                self.judging.ask(partial(side.pipeline.insert, given, origin))
+                given = extract(other, numbers[partition]) if other is not None else restored.judging
+                self.judging.ask(partial(insert, side.pipeline, given, origin))
                 offset = side.intake.adopt(restored.reading.meta, restored.reading.arrays, partition)
                 self.source.seek(partition, offset)
                 self._saved_at[partition] = offset

@@ -6,6 +6,8 @@ A header is a format string too, for logs that have lost theirs (``log_format``)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from detector.errors import FormatError
 from detector.formats import variables as v
 from detector.formats.fields import FIELD
@@ -102,8 +104,12 @@ def is_header(text: str) -> bool:
     return text.startswith(W3C_HEADER) or _csv_separator(text) != ""
 
 
-def parse_header(text: str) -> Layout:
+def parse_header(text: str, columns: Mapping[str, Slot] = CSV) -> Layout:
     """The layout of the lines below a header.
+
+    Args:
+        text: the header as a format string.
+        columns: what the columns of a CSV fill, by their names in small letters.
 
     Raises:
         FormatError: no column is a time or a request; or there are more than MOST_COLUMNS.
@@ -111,7 +117,7 @@ def parse_header(text: str) -> Layout:
     separator = _csv_separator(text)
     if separator:
         names = [name.strip().strip('"') for name in text[text.index(":") + 1 :].split(separator)]
-        slots = [CSV.get(_plain(name), _SKIPPED) for name in names]
+        slots = [columns.get(_plain(name), _SKIPPED) for name in names]
         return _table(text, names, slots, separator, v.CELL)
     names = text[len(W3C_HEADER) :].split()
     table = W3C | (_CLOUDFRONT if any(name in names for name in CLOUDFRONT_ONLY) else {})

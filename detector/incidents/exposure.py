@@ -20,13 +20,17 @@ SIGMAS_99 = 2.576
 class Exposure:
     """Distinct records read by an incident's clients.
 
+    Args:
+        exact: how many are kept one by one.
+
     Attributes:
         unseen: fresh reads from before the incident that the ring of recent reads no longer held; each may or may not
             be a record counted since, which is what the interval says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, exact: int = EXACT) -> None:
         self.unseen = 0
+        self._exact = exact
         self._objects: npt.NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._new: list[npt.NDArray[np.uint64]] = []
         self._waiting = 0
@@ -45,7 +49,7 @@ class Exposure:
     def _settle(self) -> None:
         self._objects = np.unique(np.concatenate([self._objects, *self._new]))
         self._new, self._waiting = [], 0
-        if len(self._objects) > EXACT:
+        if len(self._objects) > self._exact:
             self._registers = np.zeros(1 << PRECISION, np.uint8)
             _observe(self._registers, self._objects)
             self._objects = np.zeros(0, np.uint64)

@@ -27,6 +27,7 @@ TAGS: dict[str, dict[str, list[str]]] = {
         "owasp_api": ["API8:2023", "API10:2023"],
         "attack": ["T1199", "T1528", "T1567"],
     },
+    "consent": {"owasp_oat": [], "owasp_api": ["API3:2023", "API5:2023"], "attack": ["T1199"]},
     "tripwire": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023"], "attack": ["T1119", "T1213"]},
     "campaign": {"owasp_oat": ["OAT-011"], "owasp_api": ["API4:2023", "API6:2023"], "attack": ["T1119", "T1090"]},
     "lookup": {"owasp_oat": ["OAT-011"], "owasp_api": ["API3:2023", "API6:2023"], "attack": ["T1589", "T1087"]},

@@ -18,6 +18,8 @@ PAGED = 2  # the object is a page of a list, not a record
 NAMED = 4  # the object's id is text: promoted slugs and opaque ids; `number` is -1
 LATE = 32  # out of order by more than the lateness: judged, but says nothing about order
 DECLARED = 16  # from a client declared as partner or crawler: counted, not judged
+LEDGER = 64  # no request: a change of the consent ledger, see `records.ledger`
+OUTSIDE = 128  # by the account of a declared party from outside of its networks
 MISS = 8  # answered 400-499 other than 401, 403 (those still say the record exists) and 429
 
 
@@ -45,7 +47,7 @@ class Batch:
         status: uint16.
         bytes_out: int64.
         requests: uint8, 1 on the first row of a request, 0 on further objects of the same one.
-        flags: uint8, STATIC | PAGED | NAMED | MISS | DECLARED | LATE.
+        flags: uint8, STATIC | PAGED | NAMED | MISS | DECLARED | LATE | LEDGER | OUTSIDE.
         origin: uint16, file or partition.
         position: int64, where the line stands in its origin.
         partner: uint32, whose declared account, key or range it is (`records.declared.token`); 0 = nobody's. Without

@@ -15,7 +15,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
-from detector.records.batch import DECLARED, KINDS, Batch
+from detector.records.batch import DECLARED, KINDS, OUTSIDE, Batch
 from detector.records.identity import network_words
 from detector.records.keys import HashKey
 
@@ -39,6 +39,8 @@ class Partner:
         keys: API keys as incidents name them, ``key~`` and 16 hexadecimal digits.
         networks: CIDR or single addresses.
         bots: as the edge verified them and the log says so.
+        prefixes: beginnings of account names.
+        is_quiet: whether its requests are counted and not judged; a party of the policy is judged like anybody.
     """
 
     name: str = ""
@@ -46,6 +48,8 @@ class Partner:
     keys: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     bots: tuple[str, ...] = ()
+    prefixes: tuple[str, ...] = ()
+    is_quiet: bool = True
 
     def clients(self, key: HashKey) -> list[int]:
         """Client hashes of its accounts, keys and bots."""
@@ -75,6 +79,8 @@ class Declared:
         for number, partner in enumerate(self.partners, 1):
             self._place(number, partner, [words for words, _ in found])
         self._clients: list[tuple[np.uint64, int]] = []
+        self._prefixes = [(p.encode(), n) for n, partner in enumerate(self.partners, 1) for p in partner.prefixes]
+        self._quiet = np.array([False, *(p.is_quiet for p in self.partners)], np.bool_)
 
     def _place(self, number: int, partner: Partner, found: list[tuple[int, int, int, int]]) -> None:
         """Which of the networks found lie inside this partner's; those are its own where no account is asked for."""
@@ -87,7 +93,7 @@ class Declared:
                 mask_hi & m_hi == m_hi and mask_lo & m_lo == m_lo and hi & m_hi == o_hi and lo & m_lo == o_lo
                 for o_hi, o_lo, m_hi, m_lo in own
             )
-            alone = not (partner.accounts or partner.keys or partner.bots)
+            alone = not (partner.accounts or partner.keys or partner.bots or partner.prefixes)
             if self._inside[place, number] and alone and not self._owner[place]:
                 self._owner[place] = number
 
@@ -108,7 +114,7 @@ class Declared:
         return found
 
     def mark(self, batch: Batch, by_network: npt.NDArray[np.uint16]) -> None:
-        """Sets DECLARED and ``partner``.
+        """Sets DECLARED, OUTSIDE and ``partner``.
 
         Args:
             batch: rows whose clients are known.
@@ -118,9 +124,15 @@ class Declared:
             return
         whose = self._owner[by_network]
         declared = whose > 0
+        for prefix, number in self._prefixes:
+            own = (batch.name[:, : len(prefix)] == np.frombuffer(prefix, np.uint8)).all(axis=1)
+            rows = np.flatnonzero(own & (batch.kind == _ACCOUNT))
+            whose[rows] = number
+            declared[rows] = self._inside[by_network[rows], number]
         for client, number in self._clients:
             rows = np.flatnonzero(batch.client == client)
             whose[rows] = number
             declared[rows] = self._inside[by_network[rows], number]
         batch.partner[:] = self._tokens[whose]
-        batch.flags |= declared * np.uint8(DECLARED)
+        batch.flags |= (declared & self._quiet[whose]) * np.uint8(DECLARED)
+        batch.flags |= ((whose > 0) & ~declared) * np.uint8(OUTSIDE)

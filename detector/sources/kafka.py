@@ -180,7 +180,8 @@ class KafkaSource:
 
     def _begin(self, missing: Sequence[Any]) -> None:
         """Sets out where no offset is known: as ``start`` says, at its first record where the partition is new."""
-        whole: Iterable[Any] = [one for one in missing if ours(one) in self._topics.whole]
+        state = self.settings.whole
+        whole: Iterable[Any] = [one for one in missing if one.topic in state or ours(one) in self._topics.whole]
         if self._group_is_known(missing):
             whole = missing
         places = beginnings(self._consumer, self.settings, missing, whole)
@@ -307,7 +308,8 @@ class KafkaSource:
         arguments = {**self.settings.arguments(), "max_partition_fetch_bytes": PROBE_BYTES}
         for name in ("group_id", "group_instance_id"):
             arguments.pop(name, None)
-        return rewound(self._consumer, lambda: opened(KafkaConsumer, arguments), places, by_us)
+        first = {key: edges[key][0] for key in places if key[0] in self.settings.whole}
+        return rewound(self._consumer, lambda: opened(KafkaConsumer, arguments), places, by_us) | first
 
     def commit(self, offsets: Mapping[Partition, int]) -> bool:
         """Tells the group what has been dealt with: for each partition the offset to go on from.

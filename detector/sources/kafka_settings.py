@@ -59,6 +59,7 @@ class KafkaSettings:
             out among them.
         drain_s: seconds a rebalance waits for the partitions it takes away to be dealt with and committed; heartbeats
             go on meanwhile.
+        whole: topics of `topics` that are always read from their first record: state, not traffic.
         fast_decode: read by whole batches where the client installed allows it (``auto``), or never (``off``).
 
     Raises ``ConfigError`` with every problem, a line each.
@@ -72,6 +73,7 @@ class KafkaSettings:
     fast_decode: Literal["auto", "off"] = "auto"
     sharing: Literal["one", "spread"] = "one"
     drain_s: float = DRAIN_S
+    whole: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = []

@@ -134,7 +134,9 @@ def nginx_takes(text: str, folder: Path) -> None:
     temp = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    config.write_text(f"{logs} events {{}} http {{ access_log off; map_hash_bucket_size 512; {temp}\n{text}\n{server} }}\n", "utf-8")
+    config.write_text(
+        f"{logs} events {{}} http {{ access_log off; map_hash_bucket_size 512; {temp}\n{text}\n{server} }}\n", "utf-8"
+    )
     done = subprocess.run([program, "-t", "-c", config, "-p", folder], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -159,7 +161,9 @@ def test_nginx_accepts_the_lists(make_incident: Make, tmp_path: Path, changes: d
     """Addresses, networks, accounts and selectors, hostile ones too, make a configuration that nginx takes."""
     record = make_incident(**changes).record()
     nginx_takes(nginx(record), tmp_path)
-    assert all(not line.strip() or " " not in line for line in plain(record).split("\n") if record["client_kind"] != "account")
+    assert all(
+        not line.strip() or " " not in line for line in plain(record).split("\n") if record["client_kind"] != "account"
+    )
     for decision in json.loads(crowdsec(record)):
         assert set(decision) == {"duration", "reason", "scope", "type", "value"}
         assert decision["scope"] in ("ip", "range", "username")

@@ -16,6 +16,7 @@ from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import NULL, Null
 from detector.evidence.learn import learn
 from detector.evidence.volume import Tail
+from detector.handing import extract, insert
 from detector.incidents import keeping
 from detector.incidents.incident import Incident
 from detector.incidents.past import KEPT_US, Past
@@ -337,7 +338,7 @@ def _moved(at: int) -> tuple[Line, Line, Line]:
     whole = Line().take(*batches)
     giver = Line().take(batches[0], batches[1].take(np.arange(at)))
     taker = Line().take(crowd(0, 100, 3, clients=20, literal=PETS, part=2))
-    taker.pipeline.insert(unpack(pack(*giver.pipeline.extract(1))), 4)
+    insert(taker.pipeline, unpack(pack(*extract(giver.pipeline, 1))), 4)
     giver.take(batches[2])
     rest = walk(60, n, part=4, literal=USERS).take(np.arange(at, n))
     rest.position[:] += at
@@ -378,7 +379,7 @@ def test_slots_that_leave_are_gone_and_the_others_are_found() -> None:
     state = giver.pipeline.state
     before = {int(c["key"]): c.tobytes() for c in state.in_use if c["part"] == 0}
     names = {int(key): bytes(name) for key, name in zip(state.in_use["key"], state.names, strict=False)}
-    giver.pipeline.extract(1)
+    extract(giver.pipeline, 1)
     assert {int(c["key"]): c.tobytes() for c in state.in_use} == before
     assert all(bytes(name) == names[int(key)] for key, name in zip(state.in_use["key"], state.names, strict=False))
     assert not state.clients[len(state.in_use) :].view(np.uint8).any()
