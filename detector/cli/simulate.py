@@ -10,12 +10,16 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from detector.simulate import ConsentOptions
+    from detector.simulate.truth import Truth
+
+_FILES = ("out", "truth", "ledger", "policy")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def simulate(
     ctx: typer.Context,
-    pattern: Annotated[str, typer.Argument(help="P1 to P13 of the catalogue, or quiet: nobody attacks.")],
+    pattern: Annotated[str, typer.Argument(help="P1 to P14 of the catalogue, or quiet: nobody attacks.")],
     *,
     out: Annotated[Path, typer.Option(metavar="LOG", help="The log to write; .gz compresses it.")],
     truth: Annotated[Path, typer.Option(metavar="FILE", help="Where to write what really happened (JSON).")],
@@ -39,15 +43,27 @@ def simulate(
     attack_start: Annotated[str | None, typer.Option(help="Into the log: 30m [a third of it].")] = None,
     attack_duration: Annotated[str | None, typer.Option(help="Its length [pattern's own].")] = None,
     log_format: Annotated[
-        str, typer.Option("--log-format", "--format", help="combined, or a preset's name, or csv.")
-    ] = "combined",
+        str | None,
+        typer.Option("--log-format", "--format", help="A preset's name, or csv. [combined; of P14 nginx_json]"),
+    ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="P14: the consent ledger to write; JSON lines, or .csv.")
+    ] = None,
+    policy: Annotated[Path | None, typer.Option(metavar="FILE", help="P14: the configuration to write.")] = None,
+    scale: Annotated[float | None, typer.Option(help="P14: of published figures, 500 M bills. [0.0001]")] = None,
+    ledger_lag: Annotated[str | None, typer.Option(help="P14: longest way of a change to the ledger. [5s]")] = None,
+    silent_ledger: Annotated[
+        bool, typer.Option("--silent-ledger", help="P14: the ledger does not admit a tick by default.")
+    ] = False,
 ) -> int:
     """Write a labelled log: one pattern hidden in ordinary traffic, and the truth about it."""
     _agree(plain, form)
+    of_consent = {"scale": scale, "ledger_lag": ledger_lag, "silent_ledger": silent_ledger or None}
+    files = {"out": out, "truth": truth, "ledger": ledger, "policy": policy}
     return _write(
         pattern,
-        out,
-        truth,
+        files,
+        _consent(pattern, files, of_consent),
         {
             "seed": seed,
             "start": _moment(start),
@@ -65,7 +81,7 @@ def simulate(
             "attack_rate": attack_rate,
             "attack_start_seconds": None if attack_start is None else _seconds(attack_start, "--attack-start"),
             "attack_seconds": None if attack_duration is None else _seconds(attack_duration, "--attack-duration"),
-            "log_format": log_format,
+            "log_format": log_format or _usual_format(pattern),
             "command": _command(ctx),
         },
     )
@@ -84,36 +100,73 @@ def _command(ctx: typer.Context) -> str:
         f"--{option.name.replace('_', '-')} {value}"
         for option in ctx.command.params
         if option.name and (value := ctx.params[option.name]) != option.default
-        if option.name not in ("pattern", "out", "truth", "plain")
-    ]
-    files = [f"--{name} {ctx.params[name].name}" for name in ("out", "truth")]
+        if option.name not in ("pattern", "plain", "silent_ledger", *_FILES)
+    ] + ["--silent-ledger"] * ctx.params["silent_ledger"]
+    files = [f"--{name} {ctx.params[name].name}" for name in _FILES if ctx.params[name] is not None]
     return " ".join(["detector simulate", ctx.params["pattern"], *files, *given])
 
 
-def _write(pattern: str, out: Path, truth: Path, options: dict[str, Any]) -> int:
+def _usual_format(pattern: str) -> str:
+    from detector.simulate.consent.log import KEY, LAYOUT
+
+    return LAYOUT if pattern.upper() == KEY else "combined"
+
+
+def _consent(pattern: str, files: dict[str, Path | None], given: dict[str, Any]) -> ConsentOptions | None:
+    """What only P14 asks, which needs files for ledger and policy; None for all others."""
+    from detector.errors import UsageError
+    from detector.simulate import CONSENT, ConsentOptions
+
+    said = {name: value for name, value in given.items() if value is not None}
+    beside = [name for name in ("ledger", "policy") if files[name] is not None]
+    if pattern.upper() != CONSENT:
+        if said or beside:
+            option = [*beside, *said][0].replace("_", "-")
+            raise UsageError(f"--{option} is for {CONSENT} alone, not for {pattern!r}")
+        return None
+    if len(beside) < 2:
+        raise UsageError(f"{CONSENT} needs --ledger FILE and --policy FILE, which it writes beside log and truth")
+    options = {"scale": said["scale"]} if "scale" in said else {}
+    if "ledger_lag" in said:
+        options["lag_seconds"] = _seconds(said["ledger_lag"], "--ledger-lag")
+    return ConsentOptions(**options, silent="silent_ledger" in said)
+
+
+def _write(pattern: str, files: dict[str, Path | None], extra: ConsentOptions | None, options: dict[str, Any]) -> int:
     from detector.cli.printable import printable
     from detector.errors import UsageError
-    from detector.simulate import Options
+    from detector.simulate import ConsentLog, Options
     from detector.simulate import simulate as make
 
-    made = make(pattern, Options(**options))
+    made = make(pattern, Options(**options), extra)
+    out, truth, ledger, policy = (files[name] for name in _FILES)
+    assert out is not None
+    assert truth is not None
     try:
         made.write(out)
+        if isinstance(made, ConsentLog) and ledger is not None and policy is not None:
+            made.write_beside(ledger, policy)
         known = made.truth
         known.write(truth)
     except OSError as error:
         raise UsageError(f"cannot write {error.filename}: {error.strerror}") from error
-    attack = known.attack
     typer.echo(
-        f"{printable(str(out))}: {made.requests:,} requests, {len(known.ordinary):,} ordinary clients"
-        + (
-            "; nobody attacks"
-            if attack is None
-            else f"; {known.pattern}: {len(attack.second):,} requests by {len(attack.clients):,} "
-            f"client{'s' * (len(attack.clients) != 1)} on {attack.route}, {attack.records:,} records taken"
-        )
+        f"{printable(str(out))}: {made.requests:,} requests, {len(known.ordinary):,} ordinary clients{_about(known)}"
     )
+    if isinstance(made, ConsentLog):
+        typer.echo(f"{printable(str(ledger))}: {len(made.changes):,} changes; {printable(str(policy))}: the policy")
     return 0
+
+
+def _about(known: Truth) -> str:
+    """Who attacks, as the end of a sentence."""
+    attack = known.attack
+    if attack is None:
+        return "; nobody attacks"
+    return (
+        f"; {known.pattern}: {len(attack.second):,} requests by {len(attack.clients):,} "
+        f"client{'s' * (len(attack.clients) != 1)} on {attack.route}, {attack.records:,} records taken"
+    )
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.simulate.layouts import TEMPLATES
-from detector.simulate.site import HOST, REFERERS
+from detector.simulate.site import HOST, PURPOSES, REFERERS, consent_id
 from detector.simulate.traffic import Actors, Traffic
 
 Texts = npt.NDArray[np.object_]
@@ -129,6 +129,14 @@ class _Columns:
     def status(self) -> Texts:
         """Three digits."""
         return np.array([f"{status:03d}" for status in self._part.status.tolist()], object)
+
+    def purpose(self) -> Texts:
+        """What for, ``-`` where the client does not say."""
+        return np.array(PURPOSES, object)[self._part.purpose]
+
+    def consent(self) -> Texts:
+        """Id of the consent the client names, ``-`` for none."""
+        return np.array([consent_id(number) for number in self._part.consent.tolist()], object)
 
     def size(self) -> Texts:
         """Bytes."""

@@ -100,7 +100,7 @@ TEMPLATES: dict[str, str] = {
     'thod}",'
     '"request_uri":"{target}","status":"{status}","body_bytes_sent":"{size}","http_referer":"{referer}","http_user_ag'
     'ent":'
-    '"{agent}","host":"{host}","request_time":"0.004"}}',
+    '"{agent}","host":"{host}","request_time":"0.004","purpose":"{purpose}","consent_id":"{consent}"}}',
     "traefik_json": '{{"ClientAddr":"{address}:40112","ClientHost":"{address}","ClientUsername":"{account}","Downstre'
     'amStatus":'
     '{status},"DownstreamContentSize":{size},"Duration":4000000,"RequestMethod":"{method}","RequestPath":"{target}",'
@@ -149,7 +149,7 @@ TEMPLATES: dict[str, str] = {
     '"body":{{"bytes":{size}}}}}}},"user_agent":{{"original":"{agent}"}}}}',
     "audit": '{{"time":"{iso}","actor":{{"id":"{account}","ip":"{address}"}},"action":"{method}","resource":"{target}'
     '","status":'
-    '{status},"bytes":{size},"purpose":"support","user_agent":"{agent}"}}',
+    '{status},"bytes":{size},"purpose":"{purpose}","user_agent":"{agent}"}}',
 }
 HEADINGS = {
     "w3c": f"#Software: {HOST}\n#Version: 1.0\n#Fields: {_W3C}\n",

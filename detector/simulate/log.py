@@ -138,14 +138,15 @@ def _identities(address: npt.NDArray[np.uint64], who: Ints, agent: Ints, agents:
     found, row = np.unique(key, return_inverse=True)
     actors = Actors()
     actors.add(
-        [_address(a) for a in found["address"].tolist()],
+        [address_text(a) for a in found["address"].tolist()],
         [_account(w) for w in found["who"].tolist()],
         [agents[a] for a in found["agent"].tolist()],
     )
     return actors, row.astype(np.int64)
 
 
-def _address(address: int) -> str:
+def address_text(address: int) -> str:
+    """An address of `columns.rows.ROW` as a log writes it."""
     if address < 1 << 32:
         return str(IPv4Address(address))
     host = (address * 0x9E3779B97F4A7C15 % (1 << 64)) | 0x1000_1000_1000_1000  # no zeros for short text to leave out

@@ -137,6 +137,9 @@ FORMS: dict[str, Form] = {
     ),
     "newest": Form("GET", "/api/v1/feed?limit=20", template="/api/v1/feed", median_bytes=9_000, records=20),
     "sitemap": Form("GET", "/sitemap.xml", median_bytes=90_000),
+    "bill": Form("GET", "/api/v1/bills/", template="/api/v1/bills/{id}", median_bytes=2400, reads="number"),
+    "chat": Form("GET", "/api/v1/chats/", template="/api/v1/chats/{id}", median_bytes=5400, reads="number"),
+    "interest": Form("GET", "/api/v1/interests/", template="/api/v1/interests/{id}", median_bytes=420, reads="number"),
 }
 NAMES = tuple(FORMS)
 CODE: dict[str, int] = {name: code for code, name in enumerate(NAMES)}
@@ -156,6 +159,9 @@ HOST = "shop.example"
 REFERERS = ("-", f"https://{HOST}/", f"https://{HOST}/items?page=1", "https://www.google.com/")
 
 PHOTOS = 60  # photographs of a gallery, numbered without a gap: the page that alarms per-client crawl rules
+
+PURPOSES = ("-", "scoring", "lending", "tax", "greeting", "quiz", "budgeting", "advertising", "targeting", "support")
+"""What clients may say they read for."""
 
 RETURNED = 200
 NOT_MODIFIED = 304
@@ -206,6 +212,11 @@ def step_of(n: int) -> int:
 def email(number: int) -> str:
     """The address an e-mail look-up asks for."""
     return f"u{number}@mail.example"
+
+
+def consent_id(number: int) -> str:
+    """The id of a consent as ledger and log write it; ``-`` for -1."""
+    return "-" if number < 0 else f"c{number:08x}"
 
 
 _GLYPHS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -25,6 +25,8 @@ class Traffic:
         size: int32, bytes of the response's body.
         referer: int8, row in `site.REFERERS`.
         attack: bool, whether the attacker made it.
+        purpose: int8, row in `site.PURPOSES`: what for, as the client says; 0 = not said.
+        consent: int64, number of the consent the client names; -1 = none.
     """
 
     time_us: npt.NDArray[np.int64]
@@ -36,6 +38,8 @@ class Traffic:
     size: npt.NDArray[np.int32]
     referer: npt.NDArray[np.int8]
     attack: npt.NDArray[np.bool_]
+    purpose: npt.NDArray[np.int8]
+    consent: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.time_us)
@@ -79,6 +83,8 @@ _LAYOUT = (
     ("size", np.int32, 512),
     ("referer", np.int8, 0),
     ("attack", np.bool_, False),
+    ("purpose", np.int8, 0),
+    ("consent", np.int64, -1),
 )
 
 

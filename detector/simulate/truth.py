@@ -74,6 +74,8 @@ class Truth:
         ordinary: requests of everybody else by client name.
         declared: partners and crawlers their owner knows of.
         attack: what the attacker did; None = nobody attacks.
+        breaches: of P14, what each party did that nobody agreed to: party, class, findings, reads, persons, when.
+        honest: of P14, the parties that kept to what was agreed, and what they read.
     """
 
     pattern: str
@@ -85,6 +87,8 @@ class Truth:
     ordinary: dict[str, int]
     declared: list[dict[str, Any]] = field(default_factory=list)
     attack: Attack | None = None
+    breaches: list[dict[str, Any]] = field(default_factory=list)
+    honest: list[dict[str, Any]] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """The truth as plain data, ready for JSON."""
@@ -102,6 +106,8 @@ class Truth:
             },
             "declared": self.declared,
             "attack": None if self.attack is None else _attack_document(self.attack),
+            **({"breaches": self.breaches} if self.breaches else {}),
+            **({"honest": self.honest} if self.honest else {}),
         }
 
     @classmethod
@@ -124,6 +130,8 @@ class Truth:
                 ordinary=_unpack_names(document["ordinary"]["requests_by_client"]),
                 declared=document["declared"],
                 attack=_parse_attack(document["attack"]),
+                breaches=list(document.get("breaches", ())),
+                honest=list(document.get("honest", ())),
             )
         except (KeyError, TypeError, ValueError, zlib.error) as error:
             raise InputError(f"the truth is damaged: {type(error).__name__} {error}") from error
