@@ -21,6 +21,7 @@ from detector.cli.explain import explain
 from detector.cli.incidents import incidents
 from detector.cli.inspect import inspect
 from detector.cli.printable import printable
+from detector.cli.reads import reads
 from detector.cli.replay import replay
 from detector.cli.report import report
 from detector.cli.run import run
@@ -34,6 +35,7 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
     "explain": (explain, "Tell one incident, or how one log line is read."),
     "report": (report, "Write incidents as a page for people, or a notice's facts."),
     "incidents": (incidents, "List incidents; say what became of one."),
+    "reads": (reads, "Name every reader of a class of data or of a person's records."),
     "simulate": (simulate, "Write a labelled log of one pattern."),
     "evaluate": (evaluate, "Judge a replay of a labelled log."),
     "check": (check, "Validate configuration files."),

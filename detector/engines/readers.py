@@ -1,0 +1,256 @@
+"""Who read it? Every reader of a class of data, or of one person's records, in what was read; and what was not.
+
+A read is a request that was answered with data: status 200 to 299, 304 (the reader has it already), or none in the log.
+Refused ones handed nothing out and are counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.compiled import prepare
+from detector.config import Config, ReplaySettings
+from detector.engines.coverage import Coverage
+from detector.engines.declaring import hash_key, partners
+from detector.engines.local import KERNELS, declared_routes, make_resolver, read_settings
+from detector.engines.reading import Reader
+from detector.engines.silence import Silence
+from detector.engines.tally import Tally
+from detector.engines.wording import Wording
+from detector.errors import UsageError
+from detector.incidents.render import iso
+from detector.records.batch import KINDS, PAGED, Batch
+from detector.records.declared import token
+from detector.records.persons import hash_id
+from detector.records.routes import MAX_ROUTES, Routes
+
+READ_KERNELS = (*(name for name in KERNELS if not name.endswith(":JUDGE")), "detector.records.resolve:WHOSE")
+PROGRESS_EVERY = 8  # batches between two reports of progress
+HARMLESS = ("empty", "comment")  # rejected lines that cannot have been requests
+NOT_HIDING = ("empty", "the same file as ")  # how the reasons of skipped files begin that hide nothing
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: who read a class of data, or one person's records; exactly one of the two.
+
+    Attributes:
+        data_class: as the configuration's routes name it.
+        subject: a person's id as the log has it.
+    """
+
+    data_class: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class ReaderSeen:
+    """One reader: a client, for one purpose; where a person is asked for, under one consent.
+
+    Attributes:
+        client, kind: as incidents name it, and what that is.
+        partner: whose declared account it is, empty = nobody's.
+        purpose: what it said, empty = nothing.
+        consent: the id of the consent it named, empty = none, or more than one.
+        consents: how many different ones.
+        reads: records read, each time it was.
+        persons: different persons, as far as they are known.
+        first_us, last_us: log time, microseconds UTC.
+    """
+
+    client: str
+    kind: str
+    partner: str
+    purpose: str
+    consent: str
+    consents: int
+    reads: int
+    persons: int
+    first_us: int
+    last_us: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something in which another reader may hide.
+
+    Attributes:
+        what: rejected, torn, lost, skipped, silent, late, future, unnamed or lists.
+        count: lines, requests or files.
+        about: in words.
+    """
+
+    what: str
+    count: int
+    about: str
+
+
+@dataclass
+class Answer:
+    """Who read it.
+
+    Attributes:
+        question: what was asked.
+        readers: all of them, most reads first.
+        routes: templates through which it was read, in the order in which the log shows them.
+        coverage: what was read.
+        gaps: what was not read, or cannot be told.
+        refused: requests for it that were answered with an error.
+    """
+
+    question: Question
+    coverage: Coverage
+    readers: list[ReaderSeen] = field(default_factory=list)
+    routes: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    refused: int = 0
+
+
+def who_read(
+    paths: Sequence[str | Path],
+    settings: ReplaySettings,
+    question: Question,
+    on_progress: Callable[[int, int, int], None] | None = None,
+) -> Answer:
+    """Reads logs and tells who read what is asked for.
+
+    Args:
+        paths: files, folders, globs, ``-``.
+        settings: configuration, format and what to read of the logs.
+        question: what is asked for.
+        on_progress: called now and then with bytes read, bytes in all (0 = not known) and lines read.
+
+    Raises:
+        UsageError: no route is declared to hand that class out; both or neither are asked for.
+        InputError: a log cannot be read, or none of it could be parsed.
+    """
+    _check(question, settings.config)
+    prepare(READ_KERNELS)
+    resolver, routes = make_resolver(settings.config)
+    wording = Wording(resolver)
+    reader = Reader(paths, read_settings(settings), wording)
+    search = _Search(question, settings.config, routes)
+    silence = Silence()
+    for number, released in enumerate(reader):
+        routes.assign(released.batch)
+        search.take(released.batch)
+        silence.add(released.moment_us)
+        reader.coverage.count_objects(released.batch)
+        if on_progress and number % PROGRESS_EVERY == 0:
+            on_progress(*reader.progress())
+    return search.answer(reader.coverage, wording, silence)
+
+
+def _check(question: Question, config: Config) -> None:
+    if bool(question.data_class) == bool(question.subject):
+        raise UsageError("who is asked for: say either --class or --subject")
+    known = sorted({name for template in declared_routes(config) for name in template.data_classes})
+    if question.data_class and question.data_class not in known:
+        told = f"routes hand out {', '.join(known)}" if known else "no route has data_classes"
+        raise UsageError(f"--class {question.data_class}: in the configuration {told}; see routes.templates")
+
+
+class _Search:
+    """Looks through batches whose routes are assigned."""
+
+    def __init__(self, question: Question, config: Config, routes: Routes) -> None:
+        self._question = question
+        self._routes = routes
+        self._person = np.uint64(hash_id(question.subject, hash_key(config)) if question.subject else 0)
+        self._partners = {token(p.name): p.name for p in partners(config)}
+        self._classed = np.zeros(MAX_ROUTES + 1, np.bool_)  # routes that hand out any class
+        self._asked = np.zeros(MAX_ROUTES + 1, np.bool_)  # routes that hand out the class asked for
+        self._known = 0
+        self._tally = Tally(by_consent=bool(question.subject))
+        self._used: dict[int, None] = {}
+        self._refused = self._unnamed = self._lists = 0
+
+    def take(self, batch: Batch) -> None:
+        """Adds a batch."""
+        self._learn()
+        classed = self._classed[batch.route]
+        person = np.where((batch.subject == 0) & classed & ~_is_page(batch), batch.object, batch.subject)
+        meant = person == self._person if self._question.subject else self._asked[batch.route]
+        status = batch.status
+        answered = ((status >= 200) & (status < 300)) | (status == 304) | (status == 0)
+        rows = np.flatnonzero(meant & answered)
+        self._tally.add(batch, rows, person[rows])
+        for route in np.unique(batch.route[rows]).tolist():
+            self._used.setdefault(route)
+        first = batch.requests > 0
+        self._refused += int(np.count_nonzero(meant & ~answered & first))
+        if self._question.subject:
+            nobody = (person == 0) & answered & first
+            self._lists += int(np.count_nonzero(nobody & classed))
+            self._unnamed += int(np.count_nonzero(nobody & ~classed & (batch.object != 0)))
+
+    def _learn(self) -> None:
+        """The classes of routes that are new."""
+        for route in range(self._known + 1, len(self._routes) + 1):
+            classes = self._routes.data_classes(route)
+            self._classed[route] = bool(classes)
+            self._asked[route] = self._question.data_class in classes
+        self._known = len(self._routes)
+
+    def answer(self, coverage: Coverage, wording: Wording, silence: Silence) -> Answer:
+        """What was found."""
+        table, distinct = self._tally.readers()
+        readers = [
+            ReaderSeen(
+                row["name"].decode("ascii", "backslashreplace"),
+                KINDS[row["kind"]],
+                self._partners.get(int(row["partner"]), ""),
+                wording.word("purpose", int(row["purpose"])),
+                wording.word("consent", int(row["consent"])) if consents == 1 else "",
+                consents,
+                int(row["reads"]),
+                persons,
+                int(row["first_us"]),
+                int(row["last_us"]),
+            )
+            for row, persons, consents in zip(
+                table, distinct["person"].tolist(), distinct["consent"].tolist(), strict=True
+            )
+        ]
+        names = [self._routes.name(route) for route in self._used]
+        gaps = [*_unread(coverage), *_silent(silence), *self._untold()]
+        return Answer(self._question, coverage, readers, names, gaps, self._refused)
+
+    def _untold(self) -> list[Gap]:
+        """Reads of which the log does not say whose records they were."""
+        told = (
+            ("lists", self._lists, "requests on routes with personal data name no person: lists and searches"),
+            ("unnamed", self._unnamed, "requests read records of which neither log, map nor route says whose they are"),
+        )
+        return [Gap(what, count, f"{count:,} {about}") for what, count, about in told if count]
+
+
+def _is_page(batch: Batch) -> Mask:
+    return (batch.flags & np.uint8(PAGED)) > 0
+
+
+def _unread(coverage: Coverage) -> list[Gap]:
+    """Lines and files that could not be read, or not in their order."""
+    rejected = sorted((count, reason) for reason, count in coverage.rejected.items() if reason not in HARMLESS)
+    gaps = [Gap("rejected", n, f"{n:,} lines could not be understood: {reason}") for n, reason in rejected[::-1]]
+    gaps += [Gap("lost", 1, f"{path}: {what}") for path, what in coverage.lost]
+    gaps += [Gap("skipped", 1, f"{path}: {why}") for path, why in coverage.skipped if not why.startswith(NOT_HIDING)]
+    told = (
+        ("torn", coverage.torn, "lines end inside their last field; taken for what is left of them"),
+        ("late", coverage.late, "requests stand out of order by more than the lateness; counted all the same"),
+        ("future", coverage.future, "requests are dated more than an hour ahead; counted all the same"),
+    )
+    return gaps + [Gap(what, count, f"{count:,} {about}") for what, count, about in told if count]
+
+
+def _silent(silence: Silence) -> list[Gap]:
+    return [
+        Gap("silent", 1, f"no line at all from {iso(first)} to {iso(last)}: is a file missing?")
+        for first, last in silence.stretches()
+    ]
