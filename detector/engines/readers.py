@@ -30,6 +30,7 @@ from detector.records.persons import hash_id
 from detector.records.routes import MAX_ROUTES, Routes
 
 READ_KERNELS = (*(name for name in KERNELS if not name.endswith(":JUDGE")), "detector.records.resolve:WHOSE")
+ROUTES_NAMED = 3  # of those whose records are nobody's
 PROGRESS_EVERY = 8  # batches between two reports of progress
 HARMLESS = ("empty", "comment")  # rejected lines that cannot have been requests
 NOT_HIDING = ("empty", "the same file as ")  # how the reasons of skipped files begin that hide nothing
@@ -169,7 +170,8 @@ class _Search:
         self._known = 0
         self._tally = Tally(by_consent=bool(question.subject))
         self._used: dict[int, None] = {}
-        self._refused = self._unnamed = self._lists = 0
+        self._refused = 0
+        self._nobodys = np.zeros(MAX_ROUTES + 1, np.int64)  # requests by route of which nobody says whose it is
 
     def take(self, batch: Batch) -> None:
         """Adds a batch."""
@@ -186,9 +188,8 @@ class _Search:
         first = batch.requests > 0
         self._refused += int(np.count_nonzero(meant & ~answered & first))
         if self._question.subject:
-            nobody = (person == 0) & answered & first
-            self._lists += int(np.count_nonzero(nobody & classed))
-            self._unnamed += int(np.count_nonzero(nobody & ~classed & (batch.object != 0)))
+            nobody = (person == 0) & answered & first & (classed | (batch.object != 0))
+            self._nobodys += np.bincount(batch.route[nobody], minlength=MAX_ROUTES + 1)
 
     def _learn(self) -> None:
         """The classes of routes that are new."""
@@ -225,10 +226,22 @@ class _Search:
     def _untold(self) -> list[Gap]:
         """Reads of which the log does not say whose records they were."""
         told = (
-            ("lists", self._lists, "requests on routes with personal data name no person: lists and searches"),
-            ("unnamed", self._unnamed, "requests read records of which neither log, map nor route says whose they are"),
+            ("lists", self._classed, "name no person, though what they hand out is personal"),
+            ("unnamed", ~self._classed, "read records of which neither log, map nor route says whose they are"),
         )
-        return [Gap(what, count, f"{count:,} {about}") for what, count, about in told if count]
+        gaps = []
+        for what, which, about in told:
+            counts = np.where(which, self._nobodys, 0)
+            most = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)].tolist()
+            named = ", ".join(self._routes.name(route) for route in most[:ROUTES_NAMED])
+            more = f" and {len(most) - ROUTES_NAMED} more routes" if len(most) > ROUTES_NAMED else ""
+            if most:
+                gaps.append(Gap(what, int(counts.sum()), f"{_many(int(counts.sum()), 'request')} {about}: {named}{more}"))
+        return gaps
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _is_page(batch: Batch) -> Mask:
@@ -238,15 +251,15 @@ def _is_page(batch: Batch) -> Mask:
 def _unread(coverage: Coverage) -> list[Gap]:
     """Lines and files that could not be read, or not in their order."""
     rejected = sorted((count, reason) for reason, count in coverage.rejected.items() if reason not in HARMLESS)
-    gaps = [Gap("rejected", n, f"{n:,} lines could not be understood: {reason}") for n, reason in rejected[::-1]]
+    gaps = [Gap("rejected", n, f"{_many(n, 'line')} could not be understood: {reason}") for n, reason in rejected[::-1]]
     gaps += [Gap("lost", 1, f"{path}: {what}") for path, what in coverage.lost]
     gaps += [Gap("skipped", 1, f"{path}: {why}") for path, why in coverage.skipped if not why.startswith(NOT_HIDING)]
     told = (
-        ("torn", coverage.torn, "lines end inside their last field; taken for what is left of them"),
-        ("late", coverage.late, "requests stand out of order by more than the lateness; counted all the same"),
-        ("future", coverage.future, "requests are dated more than an hour ahead; counted all the same"),
+        ("torn", coverage.torn, "line", "torn inside the last field; taken for what is left"),
+        ("late", coverage.late, "request", "out of order by more than the lateness; counted all the same"),
+        ("future", coverage.future, "request", "dated more than an hour ahead; counted all the same"),
     )
-    return gaps + [Gap(what, count, f"{count:,} {about}") for what, count, about in told if count]
+    return gaps + [Gap(what, count, f"{_many(count, noun)} {about}") for what, count, noun, about in told if count]
 
 
 def _silent(silence: Silence) -> list[Gap]:

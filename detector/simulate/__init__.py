@@ -17,6 +17,7 @@ from detector.simulate.options import Options
 from detector.simulate.play import Play
 from detector.simulate.shop.log import QUIET, SHOP_PATTERNS, Simulation, shop
 from detector.simulate.text import LAYOUTS
+from detector.simulate.truth import Truth
 
 __all__ = [
     "CONFUSERS",
@@ -30,6 +31,7 @@ __all__ = [
     "Play",
     "Simulation",
     "StreamedLog",
+    "Truth",
     "simulate",
 ]
 

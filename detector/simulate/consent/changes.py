@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -122,12 +121,6 @@ class Changes:
                 table.writerows(self.documents())
             else:
                 file.writelines(json.dumps(document) + "\n" for document in self.documents())
-
-    def text(self) -> str:
-        """JSON lines."""
-        lines = io.StringIO()
-        lines.writelines(json.dumps(document) + "\n" for document in self.documents())
-        return lines.getvalue()
 
 
 def _isos(time_us: Ints) -> list[str]:

@@ -29,9 +29,9 @@ def heed(granted: Granted, time_us: Ints, who: Ints) -> tuple[Ints, Ints]:
 
 def question(stage: Stage, party: Party) -> Granted:
     """A party asks its persons over the log, on the pages that have such questions."""
-    viewed = stage.moments(party.asked)
-    page = stage.rng.integers(0, ANNUAL_BILL, party.asked)
-    return stage.ask(party, stage.persons(party.asked), viewed, page)
+    n = stage.usual(party.asked)
+    page = stage.rng.integers(0, ANNUAL_BILL, n)
+    return stage.ask(party, stage.persons(n), stage.moments(n), page)
 
 
 def keep_to_it(stage: Stage, party: Party) -> Traffic:
@@ -40,7 +40,7 @@ def keep_to_it(stage: Stage, party: Party) -> Traffic:
         granted = question(stage, party)
         time_us, who = heed(granted, *granted_reads(stage, party, granted))
         return stage.read(party, time_us, granted.person[who], consent=granted.consent[who])
-    n = int(party.reads)
+    n = stage.usual(party.reads)
     if party.data_class == INTEREST:
         return stage.read(party, stage.moments(n), stage.persons(n))
     tickets = max(n // 8, 1)  # a person who complains is read several times
@@ -49,6 +49,7 @@ def keep_to_it(stage: Stage, party: Party) -> Traffic:
 
 def honest(stage: Stage) -> list[tuple[Party, Traffic]]:
     """All of `HONEST`, and people who read their own."""
-    stage.own(stage.persons(_OWN_BILLS), stage.moments(_OWN_BILLS), "bill")
-    stage.own(stage.persons(_OWN_CHATS), stage.moments(_OWN_CHATS), "chat")
+    for form, usual in (("bill", _OWN_BILLS), ("chat", _OWN_CHATS)):
+        n = stage.usual(usual)
+        stage.own(stage.persons(n), stage.moments(n), form)
     return [(party, keep_to_it(stage, party)) for party in HONEST]

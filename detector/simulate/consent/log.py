@@ -41,7 +41,7 @@ class ConsentOptions:
     """What P14 asks beside `Options`.
 
     Attributes:
-        scale: of published figures: 500 M bills viewed, 270,000 grants of an app.
+        scale: of published figures: 500 M bills viewed, 270,000 grants of an app; below 0.0001 all else shrinks, too.
         lag_seconds: the longest a change takes to the ledger; a quarter of it on average.
         silent: the ledger does not admit that a box was ticked by default.
     """

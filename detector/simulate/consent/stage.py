@@ -17,6 +17,7 @@ from detector.simulate.traffic import Ints, Traffic
 from detector.simulate.world import World
 
 NEVER = 1 << 62
+USUAL_SCALE = 1e-4
 AFTER_US = 2_000_000  # a partner's first read after the ledger had the grant; logs round down to whole seconds
 _MINUTE_US = 60_000_000
 _THINKS = (9.0, 0.8)  # seconds to answer a question, lognormal: as long as a page is read (`shop.ordinary`)
@@ -81,6 +82,10 @@ class Stage:
     def scaled(self, published: float) -> int:
         """A published figure at the story's scale, at least ten."""
         return max(round(published * self.scale), 10)
+
+    def usual(self, n: float) -> int:
+        """How many of what is no published figure: as given, fewer in a smaller story, at least thirty."""
+        return max(round(n * min(self.scale / USUAL_SCALE, 1)), 30)
 
     def persons(self, n: int) -> Ints:
         """``n`` persons, different ones and in no order.

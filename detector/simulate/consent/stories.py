@@ -12,7 +12,7 @@ from detector.simulate.consent.changes import ANNUAL_BILL, NOT_SAID, TICKED
 from detector.simulate.consent.honest import granted_reads, keep_to_it, question
 from detector.simulate.consent.parties import CHAT, COACH, QUIZ, REACH, SESAME, Party
 from detector.simulate.consent.stage import AFTER_US, Stage
-from detector.simulate.traffic import Ints, Traffic
+from detector.simulate.traffic import Traffic
 
 BILLS = 500e6  # viewed within hours on 3 January 2018
 TICK_KEPT = 0.99  # of a box ticked by default in tiny type
@@ -62,7 +62,8 @@ def _sesame(stage: Stage, party: Party, admits: bool) -> Made:
 def _amplification(stage: Stage, party: Party, admits: bool) -> Made:
     """An app reads who granted, and all their friends on the same grant."""
     asked = round(stage.scaled(APP_GRANTS) / party.grant_rate)
-    granted = question(stage, replace(party, asked=asked))
+    viewed = stage.moments(asked)
+    granted = stage.ask(party, stage.persons(asked), viewed, stage.rng.integers(0, ANNUAL_BILL, asked))
     n = len(granted.person)
     friend = np.repeat(np.arange(n), PERSONS_A_GRANT)
     steps = np.stack([stage.rng.permutation(_REACH)[: PERSONS_A_GRANT - 1] + 1 for _ in range(n)]) if n else np.zeros(0)
@@ -87,8 +88,8 @@ def _revoked(stage: Stage, party: Party, admits: bool) -> Made:
 def _advertiser(stage: Stage, party: Party, admits: bool) -> Made:
     """An advertiser reads what it may, and then what people write to one another."""
     keep_to_it(stage, party)
-    at: Ints = stage.moments(_CHATS, stage.breach_us)
-    made = stage.read(party, at, stage.persons(_CHATS), "chat", attack=True)
+    n = stage.usual(_CHATS)
+    made = stage.read(party, stage.moments(n, stage.breach_us), stage.persons(n), "chat", attack=True)
     return made, {"findings": ["reads_of_other_classes"], "class": CHAT}
 
 
