@@ -9,7 +9,7 @@ UV     := UV_PYTHON=$(BIN)/python UV_LINK_MODE=copy $(BIN)/uv
 DEMO   := sample_logs/quiet.log.gz sample_logs/p1.log.gz sample_logs/p2.log.gz sample_logs/p3.log.gz
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka setup test lint types imports docs bench bench-kafka evaluate evaluate-quick samples e2e e2e-long \
+.PHONY: help demo demo-consent demo-kafka setup test lint types imports docs bench bench-kafka evaluate evaluate-quick samples e2e e2e-long \
 	configs check-deploy image-test lock clean
 
 help: ## list these targets
@@ -17,6 +17,9 @@ help: ## list these targets
 
 demo: $(VENV)/runtime.stamp ## set up, then replay sample_logs/ and name each planted extraction
 	@$(BIN)/detector replay --config configs/demo.yaml --incidents $(VENV)/demo.jsonl $(DEMO)
+
+demo-consent: $(VENV)/runtime.stamp ## Sesame Credit at 1:10,000: the consent nobody gave, told before the first bill is read
+	@$(BIN)/python -m tests.replay.demo_consent
 
 demo-kafka: $(VENV)/dev.stamp ## start Apache Kafka, feed it a sample log, and run the sidecar beside it (needs Java 17 and Maven)
 	$(BIN)/python -m tests.e2e.demo_kafka

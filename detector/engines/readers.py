@@ -236,7 +236,9 @@ class _Search:
             named = ", ".join(self._routes.name(route) for route in most[:ROUTES_NAMED])
             more = f" and {len(most) - ROUTES_NAMED} more routes" if len(most) > ROUTES_NAMED else ""
             if most:
-                gaps.append(Gap(what, int(counts.sum()), f"{_many(int(counts.sum()), 'request')} {about}: {named}{more}"))
+                gaps.append(
+                    Gap(what, int(counts.sum()), f"{_many(int(counts.sum()), 'request')} {about}: {named}{more}")
+                )
         return gaps
 
 

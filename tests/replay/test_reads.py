@@ -115,8 +115,8 @@ def test_readers_of_a_person(tmp_path: Path) -> None:
 
 def test_a_person_by_the_log_or_by_a_map(tmp_path: Path) -> None:
     """The log's own subject comes first; a map names the persons of records elsewhere."""
-    lines = [*crowd(200), line(300, "dr", "/chats/5", subject="ann"), line(301, "nurse", "/orders/44")]
-    (tmp_path / "map.csv").write_text("record,person\n44,ann\n")
+    lines = [*crowd(200), line(300, "dr", "/chats/5", subject="ann"), line(301, "nurse", "/orders/440044")]
+    (tmp_path / "map.csv").write_text("record,person\n440044,ann\n")
     answer = asked(tmp_path, lines, "--subject", "ann", config=CONFIG + "policy: {persons: map.csv}\n")
     assert [name for name, *_ in who(answer)] == ["dr", "nurse"]
     assert who(asked(tmp_path, lines, "--subject", "5")) == []

@@ -72,7 +72,10 @@ def _amplification(stage: Stage, party: Party, admits: bool) -> Made:
     gaps = stage.rng.lognormal(np.log(_GAP_US), 1, len(friend)).clip(max=600e6).astype(np.int64)
     begin = np.maximum(granted.had_us + AFTER_US, stage.breach_us)
     at = begin[friend] + np.cumsum(gaps.reshape(n, -1), axis=1).ravel()
-    made = stage.read(party, at, person, consent=granted.consent[friend], attack=~np.isin(person, granted.person))
+    order = np.argsort(granted.person)
+    own = order[np.searchsorted(granted.person, person, sorter=order).clip(max=n - 1)]
+    agreed = (granted.person[own] == person) & (granted.had_us[own] <= at)  # a friend may have granted, too, or later
+    made = stage.read(party, at, person, consent=granted.consent[friend], attack=~agreed)
     return made, {"findings": ["persons_per_grant", "reads_without_grant"], "grants": n}
 
 
