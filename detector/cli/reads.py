@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from detector.engines.readers import Answer, ReaderSeen
+    from detector.engines.readers import Answer, ReaderSeen, Said
 
 EXIT_LOST = 4
 SHOWN = 100  # rows of the table; JSON has them all
@@ -86,6 +86,7 @@ def _document(answer: Answer) -> dict[str, Any]:
         "subject": answer.question.subject or None,
         "routes": answer.routes,
         "readers": readers,
+        "said": [{"time": iso((one := asdict(said)).pop("time_us")), **one} for said in answer.said],
         "refused": answer.refused,
         "gaps": [asdict(gap) for gap in answer.gaps],
         "read": {
@@ -108,6 +109,7 @@ def _lines(answer: Answer) -> list[str]:
     if left:
         total = sum(reader.reads for reader in left)
         lines.append(f"and {len(left):,} more readers with {total:,} reads together; --output json names them all")
+    lines += [_change(said) for said in answer.said]
     if answer.routes:
         lines.append("through   " + ", ".join(answer.routes))
     lines += _ending(answer)
@@ -128,6 +130,15 @@ def _ending(answer: Answer) -> list[str]:
     who = "no one else" if answer.readers else "no one"
     lines.append(f"{who} in what was read{'' if answer.gaps else ', and all of it was read'}")
     return lines + [f"gap       {gap.about}" for gap in answer.gaps]
+
+
+def _change(said: Said) -> str:
+    """One change of the consent ledger: when, what, to whom."""
+    from detector.cli.closing import moment
+
+    more = [text.replace("_", " ") for text in (said.manner, said.consent) if text]
+    about = f"{said.action} to {said.party} of {said.data_class or 'all classes'}"
+    return f"said      {moment(said.time_us)} {', '.join([about, *more])}"
 
 
 def _row(reader: ReaderSeen) -> str:

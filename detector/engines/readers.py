@@ -7,7 +7,7 @@ Refused ones handed nothing out and are counted apart.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from detector.compiled import prepare
 from detector.config import Config, ReplaySettings
 from detector.engines.coverage import Coverage
-from detector.engines.declaring import hash_key, partners
+from detector.engines.declaring import hash_key
 from detector.engines.local import KERNELS, declared_routes, make_resolver, read_settings
 from detector.engines.reading import Reader
 from detector.engines.silence import Silence
@@ -24,8 +24,9 @@ from detector.engines.tally import Tally
 from detector.engines.wording import Wording
 from detector.errors import UsageError
 from detector.incidents.render import iso
-from detector.records.batch import KINDS, PAGED, Batch
+from detector.records.batch import KINDS, LEDGER, PAGED, Batch
 from detector.records.declared import token
+from detector.records.ledger import ACTIONS, GRANT, MANNERS, VIEW
 from detector.records.persons import hash_id
 from detector.records.routes import MAX_ROUTES, Routes
 
@@ -78,6 +79,27 @@ class ReaderSeen:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a person said to a party, by the consent ledger.
+
+    Attributes:
+        time_us: when, microseconds UTC.
+        action: grant, revoke or decline.
+        party: to whom; ``?`` where the policy names no such party.
+        data_class: of what; empty = all classes, ``?`` where no route hands it out.
+        manner: of a grant, how the ledger says it was given.
+        consent: its id, where a read names it.
+    """
+
+    time_us: int
+    action: str
+    party: str
+    data_class: str
+    manner: str
+    consent: str
+
+
+@dataclass(frozen=True)
 class Gap:
     """Something in which another reader may hide.
 
@@ -103,6 +125,7 @@ class Answer:
         coverage: what was read.
         gaps: what was not read, or cannot be told.
         refused: requests for it that were answered with an error.
+        said: of a person, the changes of the consent ledger in their order of time.
     """
 
     question: Question
@@ -111,6 +134,7 @@ class Answer:
     routes: list[str] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     refused: int = 0
+    said: list[Said] = field(default_factory=list)
 
 
 def who_read(
@@ -135,14 +159,20 @@ def who_read(
     prepare(READ_KERNELS)
     resolver, routes = make_resolver(settings.config)
     wording = Wording(resolver)
-    reader = Reader(paths, read_settings(settings), wording)
+    chosen = read_settings(settings)
+    reader = Reader(paths, chosen if question.subject else replace(chosen, ledgers=()), wording)
     search = _Search(question, settings.config, routes)
     silence = Silence()
     for number, released in enumerate(reader):
-        routes.assign(released.batch)
-        search.take(released.batch)
-        silence.add(released.moment_us)
-        reader.coverage.count_objects(released.batch)
+        batch, moment_us = released.batch, released.moment_us
+        changes = (batch.flags & np.uint8(LEDGER)) > 0
+        if changes.any():
+            search.listen(batch.take(np.flatnonzero(changes)))
+            batch, moment_us = batch.take(np.flatnonzero(~changes)), moment_us[~changes]
+        routes.assign(batch)
+        search.take(batch)
+        silence.add(moment_us)
+        reader.coverage.count_objects(batch)
         if on_progress and number % PROGRESS_EVERY == 0:
             on_progress(*reader.progress())
     return search.answer(reader.coverage, wording, silence)
@@ -164,7 +194,11 @@ class _Search:
         self._question = question
         self._routes = routes
         self._person = np.uint64(hash_id(question.subject, hash_key(config)) if question.subject else 0)
-        self._partners = {token(p.name): p.name for p in partners(config)}
+        names = [*(p.name for p in config.partners), *(p.name for p in config.policy.parties)]
+        self._partners = {token(name): name for name in names}
+        classes = {name for template in declared_routes(config) for name in template.data_classes}
+        self._words = {hash_id(name, hash_key(config)): name for name in (*names, *classes)}
+        self._changes: list[Batch] = []
         self._classed = np.zeros(MAX_ROUTES + 1, np.bool_)  # routes that hand out any class
         self._asked = np.zeros(MAX_ROUTES + 1, np.bool_)  # routes that hand out the class asked for
         self._known = 0
@@ -190,6 +224,30 @@ class _Search:
         if self._question.subject:
             nobody = (person == 0) & answered & first & (classed | (batch.object != 0))
             self._nobodys += np.bincount(batch.route[nobody], minlength=MAX_ROUTES + 1)
+
+    def listen(self, changes: Batch) -> None:
+        """Adds rows of the consent ledger."""
+        own = (changes.subject == self._person) & (changes.status != VIEW)
+        if own.any():
+            self._changes.append(changes.take(np.flatnonzero(own)))
+
+    def _said(self, wording: Wording) -> list[Said]:
+        """What the person said, in order of time."""
+        if not self._changes:
+            return []
+        rows = Batch.concatenate(self._changes)
+        rows = rows.take(np.lexsort((rows.position, rows.origin, rows.number)))
+        return [
+            Said(
+                int(rows.number[k]),
+                ACTIONS[rows.status[k]],
+                self._words.get(int(rows.client[k]), "?"),
+                self._words.get(int(rows.object[k]), "?") if rows.object[k] else "",
+                MANNERS[rows.rows[k]] if rows.status[k] == GRANT else "",
+                wording.word("consent", int(rows.consent[k])).strip("?"),
+            )
+            for k in range(len(rows))
+        ]
 
     def _learn(self) -> None:
         """The classes of routes that are new."""
@@ -221,7 +279,7 @@ class _Search:
         ]
         names = [self._routes.name(route) for route in self._used]
         gaps = [*_unread(coverage), *_silent(silence), *self._untold()]
-        return Answer(self._question, coverage, readers, names, gaps, self._refused)
+        return Answer(self._question, coverage, readers, names, gaps, self._refused, self._said(wording))
 
     def _untold(self) -> list[Gap]:
         """Reads of which the log does not say whose records they were."""
@@ -254,6 +312,8 @@ def _unread(coverage: Coverage) -> list[Gap]:
     """Lines and files that could not be read, or not in their order."""
     rejected = sorted((count, reason) for reason, count in coverage.rejected.items() if reason not in HARMLESS)
     gaps = [Gap("rejected", n, f"{_many(n, 'line')} could not be understood: {reason}") for n, reason in rejected[::-1]]
+    unsaid = sum(n for reason, n in coverage.changes_rejected.items() if reason not in HARMLESS)
+    gaps += [Gap("rejected", unsaid, f"{_many(unsaid, 'line')} of the consent ledger could not be understood")][:unsaid]
     gaps += [Gap("lost", 1, f"{path}: {what}") for path, what in coverage.lost]
     gaps += [Gap("skipped", 1, f"{path}: {why}") for path, why in coverage.skipped if not why.startswith(NOT_HIDING)]
     told = (

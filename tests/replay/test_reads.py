@@ -122,6 +122,31 @@ def test_a_person_by_the_log_or_by_a_map(tmp_path: Path) -> None:
     assert who(asked(tmp_path, lines, "--subject", "5")) == []
 
 
+def test_what_a_person_said_stands_beside(tmp_path: Path) -> None:
+    """The ledger's changes about the person, in order of time, whoever else it speaks of; nothing of it is a read."""
+    changes = [
+        ("revoke", "7", "10:30:00", ""),
+        ("grant", "7", "10:05:00", "default_ticked"),
+        ("view", "7", "10:04:59", ""),
+        ("grant", "8", "10:05:00", "explicit"),
+        ("nonsense", "7", "10:06:00", ""),
+    ]
+    rows = [f"2026-03-03T{at}Z,{action},{who},lender,bill,{how},c1" for action, who, at, how in changes]
+    (tmp_path / "l.csv").write_text("\n".join(["time,action,subject,partner,class,manner,consent_id", *rows]) + "\n")
+    party = "policy: {parties: [{name: lender, match: {accounts: [lender]}}], ledger: {files: [l.csv]}}\n"
+    answer = asked(tmp_path, planted(), "--subject", "7", config=CONFIG + party)
+    assert [(said["time"][11:19], said["action"], said["manner"], said["consent"]) for said in answer["said"]] == [
+        ("10:05:00", "grant", "default_ticked", "c1"),
+        ("10:30:00", "revoke", "", "c1"),
+    ]
+    assert {(said["party"], said["data_class"]) for said in answer["said"]} == {("lender", "bill")}
+    assert [reader["partner"] for reader in answer["readers"] if reader["client"] == "lender"] == ["lender"] * 2
+    assert gaps(answer) == {"rejected": 1, "unnamed": 3000}
+    log = tmp_path / "access.log"
+    text = run(log, "--subject", "7", "--config", str(tmp_path / "c.yaml"), output="table")["text"]
+    assert "said      2026-03-03 10:05:00 grant to lender of bill, default ticked, c1" in text
+
+
 def test_lists_that_name_nobody(tmp_path: Path) -> None:
     """A list of a personal class may hold anybody: of a person it is a gap, of the class a read."""
     lines = [*crowd(200), line(50, "export", "/chats"), line(51, "export", "/chats?page=2")]
