@@ -321,7 +321,7 @@ class Pipeline:
             "book": stories,
             "ordinary": self.book.ordinary.save(),
             "routes": self.routes.save(),
-            "null": {"row": self.null.save()},
+            "null": {"row": self.null.save(), "habits": self.null.save_habits()},
             "contracts": self.watch.save(),
             "consents": self.consents.save(),
         }
@@ -342,7 +342,7 @@ class Pipeline:
             self.routes.load(within("routes", arrays))
             self.book.load(meta["book"], within("book", arrays))
             self.book.ordinary.load(within("ordinary", arrays))
-            self.null = Null.load(arrays["null.row"][0], self.rules.floor)
+            self.null = Null.load(arrays["null.row"][0], self.rules.floor, arrays["null.habits"])
             self.watch.load(within("contracts", arrays))
             self.consents.load(within("consents", arrays))
             self._next_tick, self._next_learning, self._begin_us, self._last_us, resumes = meta["ticks"]

@@ -6,27 +6,38 @@ from detector.detectors.signal import Budget, Finding, Signal
 from detector.evidence.client import ClientEvidence
 
 GROUP_NATS = 2.0
-"""What each of the two groups, amount and object, must say for itself: odds of seven to one. The bound on false alarms
-lies in the sum; this keeps one of them from convicting alone. At 3 a harvester of a data API (coldness .97 where
-ordinary clients show .55) would need a third day."""
+"""What each of the two groups, amount and object or context, must say for itself: odds of seven to one. The bound on
+false alarms lies in the sum; this keeps one of them from convicting alone. At 3 a harvester of a data API (coldness .97
+where ordinary clients show .55) would need a third day."""
+
+
+def statistic(evidence: ClientEvidence) -> float:
+    """How many records (volume), which ones (cold), and how little else it does (pure), in nats.
+
+    An e-value over a p-value of something else is a valid statistic: which records are read, and what is asked for
+    beside them, is judged given how many they are.
+    """
+    return evidence.harvest + evidence.volume
 
 
 def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
-    """Convicts on two groups of evidence together: how many records (volume) and which (cold).
+    """Convicts on two groups of evidence together: how many records, and which or how.
 
-    Volume alone never convicts: gateways of a whole company, monitors and readers of the popular are large. An e-value
-    over a p-value of something else is a valid statistic: the coldness of reads is judged given how many they are.
+    Volume alone never convicts: gateways of a whole company, monitors and readers of the popular are large. On a route
+    where everybody reads records nobody else reads (orders, warranties, a key's own data) coldness says nothing, but
+    must not speak against it; there it tells that people come from somewhere, sign in, look around and repeat
+    themselves, while a harvester asks for one new record after the other.
     """
     slot = evidence.slot
     if not evidence.null.settled:
         return None
-    cold, volume = evidence.cold, evidence.volume
-    nats = cold + volume
+    cold, pure, volume = evidence.cold, evidence.pure, evidence.volume
+    nats = statistic(evidence)
     threshold = budget.client_threshold(evidence.null.clients_a_day)
     if (
         evidence.distinct < evidence.null.floor
         or slot["raised"] & 2
-        or cold < GROUP_NATS
+        or not (cold >= GROUP_NATS or (cold >= 0.0 and pure >= GROUP_NATS))
         or volume < GROUP_NATS
         or nats < threshold
     ):
@@ -42,4 +53,8 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
         Finding("distinct_records_a_day", round(evidence.distinct), round(usual, 1), round(volume, 1)),
         Finding("repeats", evidence.total("reads") - evidence.total("fresh"), 0.0, 0.0),
     ]
+    if evidence.habit is not None:
+        share = min(evidence.total("fresh") / max(evidence.total("requests"), 1.0), 1.0)
+        usual = round(evidence.habit.mean, 3)
+        findings.append(Finding("share_of_requests_for_new_records", round(share, 3), usual, round(pure, 1)))
     return Signal("bulk", int(slot["lead"]), int(slot["key"]), int(slot["last_us"]), nats, threshold, findings)

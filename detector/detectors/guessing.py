@@ -6,16 +6,25 @@ from math import log
 
 from detector.detectors.signal import Budget, Finding, Signal
 from detector.evidence.client import ClientEvidence
+from detector.evidence.likelihood import hedged
 
 GROUP_NATS = 2.0
 """What misses must say before the number of tries may add to it: as in `detectors.bulk`, odds of seven to one."""
 
 
+def statistic(evidence: ClientEvidence) -> float:
+    """How many of its tries miss, and how many tries there are, in nats.
+
+    The first is judged given the second, so minus the log of the tail of tries adds to the misses' e-value (see
+    `evidence.volume`).
+    """
+    return hedged(evidence.miss) + evidence.tries
+
+
 def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
     """Convicts on misses alone, the fastest test there is, or on misses and the number of tries together.
 
-    How many of its tries miss is judged given how many there are, so minus the log of the tail of tries adds to the
-    misses' e-value (see `evidence.volume`). Tries count only once the log is long enough to know a day's.
+    Tries count only once the log is long enough to know a day's.
     """
     slot = evidence.slot
     misses = evidence.miss - log(2.0)

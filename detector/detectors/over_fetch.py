@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from detector.detectors.signal import Budget, Finding, Signal
 from detector.evidence.client import ClientEvidence
+from detector.evidence.likelihood import hedged
 
 GROUP_NATS = 2.0
 """What each of the two groups must say for itself: as in `detectors.bulk`, odds of seven to one."""
+
+
+def statistic(evidence: ClientEvidence) -> float:
+    """How many of its answers are large, and how many records all of them hold, in nats."""
+    return hedged(evidence.over) + evidence.rows
 
 
 def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
@@ -18,7 +24,7 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
     sum is therefore held against the survival measured on ordinary client-days, not against theory alone.
     """
     slot = evidence.slot
-    over, rows = evidence.over, evidence.rows
+    over, rows, nats = evidence.over, evidence.rows, statistic(evidence)
     threshold = budget.client_threshold(evidence.null.clients_a_day)
     if (
         slot["raised"] & 8
@@ -26,7 +32,7 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
         or max(slot["rows"]) < evidence.null.floor
         or over < GROUP_NATS
         or rows < GROUP_NATS
-        or over + rows < threshold
+        or nats < threshold
     ):
         return None
     usual = evidence.null.tail_rows.begin if evidence.null.tail_rows else 0.0
@@ -37,4 +43,4 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
         Finding("answers", evidence.total("answers"), 0.0, 0.0),
     ]
     route = int(slot["over_route"])
-    return Signal("over_fetch", route, int(slot["key"]), int(slot["last_us"]), over + rows, threshold, findings)
+    return Signal("over_fetch", route, int(slot["key"]), int(slot["last_us"]), nats, threshold, findings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as made
 from math import inf, sqrt
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.evidence.constants import OVER_SHARE
-from detector.evidence.likelihood import EXTRACTOR, GUESSER, PRIOR_STRENGTH, log_ratio
+from detector.evidence.likelihood import EXTRACTOR, GUESSER, PRIOR_STRENGTH, hedged, log_ratio
 from detector.evidence.volume import Tail
 from detector.state.sketch import distinct
 
@@ -33,8 +35,39 @@ NULL = np.dtype(
     ]
 )
 
+_TAIL_NUMBERS = ("begin", "share", "excess")
+HABIT = np.dtype(
+    [
+        ("route", "u4"),
+        ("clients", "u4"),
+        ("mean", "f8"),
+        ("strength", "f8"),
+        ("cold_strength", "f8"),
+        *((number, "f8") for number in _TAIL_NUMBERS),
+    ]
+)
+
+_HABITS = ("clients", "mean", "strength", "cold_strength")
 _PLAIN = ("cold_strength", "miss_strength", "over_strength", "clients_a_day", "blocks_a_day", "settled", "carried")
 _TAILS = ("tail", "tail_tries", "tail_rows")
+
+
+@dataclass(frozen=True)
+class Habit:
+    """What clients are like that mostly read on one route.
+
+    Attributes:
+        clients: how many there were.
+        mean, strength: how purely they read: the Beta-binomial null of the share of requests that are fresh reads.
+        cold_strength: as `Null.cold_strength`; a gallery's sixty pictures are cold together.
+        tail: as `Null.tail`.
+    """
+
+    clients: int
+    mean: float
+    strength: float
+    cold_strength: float
+    tail: Tail
 
 
 @dataclass(frozen=True)
@@ -51,6 +84,7 @@ class Null:
         carried: whether it was learnt by an earlier run, from more than the tables hold.
         over_strength: as ``miss_strength``, of the channel of large answers.
         tail_tries, tail_rows: as ``tail``, of tries and of records in lists a client and day.
+        habits: by route, what those are like who mostly read there; routes of few clients are left out.
     """
 
     cold_strength: float = PRIOR_STRENGTH
@@ -64,6 +98,7 @@ class Null:
     over_strength: float = PRIOR_STRENGTH
     tail_tries: Tail | None = None
     tail_rows: Tail | None = None
+    habits: Mapping[int, Habit] = made(default_factory=dict)
 
     def save(self) -> npt.NDArray[Any]:
         """All that is learnt of it, as one row (dtype NULL)."""
@@ -74,19 +109,34 @@ class Null:
             tail: Tail | None = getattr(self, name)
             if tail is not None:
                 row[f"has_{name}"] = True
-                for number in ("begin", "share", "excess"):
+                for number in _TAIL_NUMBERS:
                     row[f"{name}_{number}"] = getattr(tail, number)
         return row
 
+    def save_habits(self) -> npt.NDArray[Any]:
+        """The habits, a row a route (dtype HABIT), ordered by route."""
+        rows = np.zeros(len(self.habits), HABIT)
+        for place, (route, habit) in enumerate(sorted(self.habits.items())):
+            rows["route"][place] = route
+            for name in _HABITS:
+                rows[name][place] = getattr(habit, name)
+            for number in _TAIL_NUMBERS:
+                rows[number][place] = getattr(habit.tail, number)
+        return rows
+
     @classmethod
-    def load(cls, row: Any, floor: int) -> Null:
-        """What `save` gave, with the user's floor."""
+    def load(cls, row: Any, floor: int, habits: npt.NDArray[Any] | None = None) -> Null:
+        """What `save` and `save_habits` gave, with the user's floor."""
         learnt: dict[str, Any] = {field: row[field].item() for field in _PLAIN}
         learnt["over_strength"] = learnt["over_strength"] or PRIOR_STRENGTH  # a version that did not know it gives 0
         for name in _TAILS:
-            numbers = [float(row[f"{name}_{number}"]) for number in ("begin", "share", "excess")]
+            numbers = [float(row[f"{name}_{number}"]) for number in _TAIL_NUMBERS]
             learnt[name] = Tail(*numbers) if row[f"has_{name}"] else None
-        return cls(**learnt, floor=floor)
+        found = {}
+        for kept in () if habits is None else habits:
+            tail = Tail(*(float(kept[number]) for number in _TAIL_NUMBERS))
+            found[int(kept["route"])] = Habit(*(kept[name].item() for name in _HABITS), tail)
+        return cls(**learnt, floor=floor, habits=found)
 
 
 class ClientEvidence:
@@ -106,11 +156,32 @@ class ClientEvidence:
         return float(self.slot[field][0] + self.slot[field][1])
 
     @property
+    def habit(self) -> Habit | None:
+        """What clients are like that mostly read where this one does; None where they are too few to know."""
+        return self.null.habits.get(int(self.slot["lead"]))
+
+    @property
     def cold(self) -> float:
         """Nats for reading what nobody else reads."""
-        return log_ratio(
-            self.total("cold"), self.total("fresh"), self.total("cold_expected"), EXTRACTOR, self.null.cold_strength
-        )
+        habit = self.habit
+        strength = habit.cold_strength if habit else self.null.cold_strength
+        return log_ratio(self.total("cold"), self.total("fresh"), self.total("cold_expected"), EXTRACTOR, strength)
+
+    @property
+    def pure(self) -> float:
+        """Nats for doing little but reading records it has not read before, against those who mostly read in the same
+        place; 0 where they are too few to know. Objects of one request are one."""
+        habit = self.habit
+        if habit is None:
+            return 0.0
+        n = self.total("requests")
+        return log_ratio(min(self.total("fresh"), n), n, habit.mean * n, EXTRACTOR, habit.strength)
+
+    @property
+    def harvest(self) -> float:
+        """Nats for reading what nobody else reads, or for reading that and doing nothing else: the mean of the e-value
+        of coldness and of its product with the one of purity, which is an e-value, too."""
+        return self.cold + hedged(self.pure)
 
     @property
     def miss(self) -> float:
@@ -130,8 +201,10 @@ class ClientEvidence:
 
     @property
     def volume(self) -> float:
-        """Nats for reading more distinct records a day than others do."""
-        return self.null.tail.nats(self.distinct) if self.null.tail else 0.0
+        """Nats for reading more distinct records a day than others do who mostly read in the same place, or, where they
+        are few, than anybody: who looks through galleries reads no more than is usual there."""
+        tail = self.habit.tail if self.habit else self.null.tail
+        return tail.nats(self.distinct) if tail else 0.0
 
     @property
     def tries(self) -> float:
@@ -157,8 +230,10 @@ class ClientEvidence:
 
     @property
     def in_order(self) -> int:
-        """Attempts in order: the longer of its present run of one step and its present stretch."""
-        return max(int(self.slot["run"]), int(self.slot["inside"]) if self.density >= 0.5 else 0)
+        """Attempts in order: the longer of its present run of one step and its present stretch, where that is read to
+        half and half of the attempts lay next to its edge: who looks through two galleries jumps about in them."""
+        advances = 2 * int(self.slot["advances"]) >= int(self.slot["inside"])
+        return max(int(self.slot["run"]), int(self.slot["inside"]) if self.density >= 0.5 and advances else 0)
 
     @property
     def density(self) -> float:

@@ -326,6 +326,8 @@ def judge(
                 r.reads += 1
                 _lead(c, route[i])
                 out_flags[i] |= READ_BIT
+            elif c.lead == 0:
+                c.lead = route[i]  # until it reads something, if ever
             if seen == OWN:
                 out_flags[i] |= OWN_BIT
                 if news & WORTH:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.evidence.client import Null
+from detector.evidence.client import Habit, Null
 from detector.evidence.constants import DAY_US
-from detector.evidence.likelihood import PRIOR_STRENGTH, fit_strength
+from detector.evidence.likelihood import FEWEST_CLIENTS_FOR_FIT, PRIOR_STRENGTH, fit_strength
 from detector.evidence.volume import fit_tail
 from detector.state.layout import COUNTER, State
 from detector.state.sketch import distinct_each
@@ -18,12 +18,20 @@ from detector.state.sketch import distinct_each
 SETTLED_DAYS = 0.25
 """A quarter of the day over which a record counts as cold: before, everything is read for the first time."""
 
-MISS_NARROWEST = 19.0
-"""Largest strength believed of misses: over-dispersion .05, the least for which false alarms were simulated. Ordinary
-clients often show none at all, and a null as narrow as that would convict a person with a few stale bookmarks."""
+NARROWEST = 19.0
+"""Largest strength believed of any channel: over-dispersion .05, the least for which false alarms were simulated.
+Ordinary clients often show no misses at all, and a null as narrow as that would convict a person with a few stale
+bookmarks."""
 
 CARRIED_DAYS = 1.0
 """What an earlier run has learnt stands until the tables span a day again: that is what a fit looks at."""
+
+
+HABIT_CLIENTS = 2000
+"""Clients a route whose habits are looked at: the error of a mean share is then a hundredth at most."""
+
+BUSY_READS = 4
+"""Fresh reads from which a client counts as one of those who mostly read on its route: before, who leads is chance."""
 
 
 def learn(state: State, before: Null, now_us: int) -> Null:
@@ -46,13 +54,13 @@ def learn(state: State, before: Null, now_us: int) -> Null:
     span_days = (now_us - int(clients["first_us"].min())) / DAY_US
     settled = before.settled or span_days >= SETTLED_DAYS
     if before.carried and span_days < CARRIED_DAYS:
-        return replace(before, settled=settled)
+        return replace(before, settled=settled, habits=_habits(state, now_us, before))
     reading = chosen[(chosen["reads"][:, 0] + chosen["reads"][:, 1]) > 0]
     tail = fit_tail(np.maximum(distinct_each(reading["registers"]), reading["distinct_before"]))
     whole = {what: chosen[what].max(axis=1).astype(np.float64) for what in ("tries", "rows")}
-    return Null(
+    null = Null(
         cold_strength=_strength(chosen, "cold", "fresh"),
-        miss_strength=_running(chosen, "misses", "tries", MISS_NARROWEST),
+        miss_strength=_running(chosen, "misses", "tries", NARROWEST),
         tail=tail or before.tail,
         clients_a_day=len(chosen) * len(state.in_use) / len(clients),
         blocks_a_day=float(state.counters[COUNTER["blocks"]]) / max(span_days, 1.0),
@@ -62,6 +70,39 @@ def learn(state: State, before: Null, now_us: int) -> Null:
         tail_tries=fit_tail(whole["tries"][whole["tries"] > 0]) or before.tail_tries,
         tail_rows=fit_tail(whole["rows"][whole["rows"] > 0]) or before.tail_rows,
     )
+    return replace(null, habits=_habits(state, now_us, null))
+
+
+def _habits(state: State, now_us: int, before: Null) -> dict[int, Habit]:
+    """What clients are like by the route they mostly read on, up to `HABIT_CLIENTS` of each: routes few people use are
+    those where a stranger's habits tell most."""
+    clients = state.in_use
+    lead = clients["lead"].copy()
+    lead[(clients["fresh"].sum(axis=1) < BUSY_READS) | (clients["last_us"] <= now_us - DAY_US)] = 0
+    lead[clients["incident"] != 0] = 0
+    order = np.argsort(lead, kind="stable")
+    routes, first, count = np.unique(lead[order], return_index=True, return_counts=True)
+    found = {}
+    for route, at, n in zip(routes.tolist(), first.tolist(), count.tolist(), strict=True):
+        if route == 0 or n < FEWEST_CLIENTS_FOR_FIT:
+            continue
+        habit = _habit(clients[order[at : at + n : -(-n // HABIT_CLIENTS)]], n, before)
+        if habit is not None:
+            found[route] = habit
+    return found
+
+
+def _habit(chosen: npt.NDArray[Any], n: int, before: Null) -> Habit | None:
+    """What some clients are like, of ``n`` that mostly read on one route."""
+    tail = fit_tail(np.maximum(distinct_each(chosen["registers"]), chosen["distinct_before"]))
+    if tail is None:
+        return None
+    requests = np.maximum(chosen["requests"].sum(axis=1), 1)
+    reads = np.minimum(chosen["fresh"].sum(axis=1), requests)
+    strength = min(fit_strength(reads, requests), NARROWEST)
+    closed = np.count_nonzero(chosen["fresh"][:, 1] >= 2) >= FEWEST_CLIENTS_FOR_FIT
+    cold = min(_strength(chosen, "cold", "fresh"), NARROWEST) if closed else before.cold_strength
+    return Habit(n, float(np.mean(reads / requests)), strength, cold, tail)
 
 
 def _strength(chosen: npt.NDArray[Any], successes: str, trials: str) -> float:

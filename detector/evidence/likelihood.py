@@ -49,6 +49,12 @@ def log_ratio(
     return mixed - null
 
 
+def hedged(nats: float) -> float:
+    """The log of the mean of an e-value and of 1, which is an e-value, too: it costs ``ln 2`` where there is evidence
+    and keeps what speaks against it from hiding what another statistic says."""
+    return max(nats, 0.0) + log((1.0 + exp(-abs(nats))) / 2.0)
+
+
 def fit_strength(k: npt.NDArray[Any], n: npt.NDArray[Any]) -> float:
     """``a0 + b0`` of a Beta-binomial from many clients' counts, by moments; its lower bound (95 %), at least 1.
 
