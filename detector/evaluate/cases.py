@@ -21,7 +21,7 @@ class Target:
     Attributes:
         seconds: of log time since the attacker's first request.
         records: distinct records exposed.
-        requests: of the client named first, up to the alert (an over-fetch by its tenth request).
+        requests: of each client, up to the moment it is named (an over-fetch by its tenth request).
         quiet: nothing above informational may name the attacker.
     """
 

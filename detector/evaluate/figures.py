@@ -35,7 +35,7 @@ class Figures:
         seconds: the same to the first actionable alert.
         records: distinct records exposed by then, of ``records_taken`` in the run.
         leak_share: the former as a share of the latter; 1 where nothing was actionable.
-        requests: of the attacker's busiest client up to then.
+        requests: the most that any client of the attacker had made when it was named, of those named by then.
         pattern, severity: of the first word about him.
         incidents: loud ones about him; one is right.
         informational: quiet ones about him.
@@ -102,7 +102,7 @@ def judge(told: Told, observed: Observed, census: Census) -> Figures:
         records=by_then,
         records_taken=taken,
         leak_share=1.0 if by_then is None else by_then / max(taken, 1),
-        requests=None if moment is None else _busiest(seen[theirs & (seen["time_us"] <= moment)]),
+        requests=None if moment is None else _requests(seen[theirs], named_at(told, census, seen)[theirs], moment),
         pattern=lead["pattern"] if lead else "",
         severity=lead["severity"] if lead else "",
         incidents=len(ours),
@@ -166,8 +166,13 @@ def _share(weight: npt.NDArray[np.float64], mask: Mask) -> float:
     return float(weight[mask].sum()) / total if total else 0.0
 
 
-def _busiest(theirs: Seen) -> int:
-    return int(np.unique(theirs["client"], return_counts=True)[1].max(initial=0))
+def _requests(theirs: Seen, at: npt.NDArray[np.int64], moment: int) -> int:
+    """The most requests of one client up to the moment it was first named, of the clients named up to ``moment``."""
+    clients, place = np.unique(theirs["client"], return_inverse=True)
+    named = np.full(len(clients), _NEVER, np.int64)
+    np.minimum.at(named, place, at)
+    before = np.bincount(place, theirs["time_us"] <= named[place], len(clients))
+    return int(before[named <= moment].max(initial=0))
 
 
 def _listed(ours: list[Record], census: Census, seen: Seen) -> tuple[float | None, float | None]:

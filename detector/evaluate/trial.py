@@ -52,16 +52,20 @@ class Watch:
     told: list[tuple[int, Record]] = field(default_factory=list)
     now_us: int = 0
     _known: set[str] = field(default_factory=set)
+    _joined: dict[str, int] = field(default_factory=dict)
 
-    def news(self, incident: Incident, _: Story) -> None:
-        """Hears of a revision: a first one at the moment it is raised, later ones at the end of the batch."""
+    def news(self, incident: Incident, story: Story) -> None:
+        """Hears of a revision: a first one at the moment it is raised, a further client at the moment it is convicted,
+        other ones at the end of the batch."""
         if _micros(incident.raised_at) < self.since_us:
             return
         record = incident.record()
         first = incident.incident not in self._known
         self._known.add(incident.incident)
         raised = _micros(incident.raised_at)
-        self.told.append((raised if first else max(raised, self.now_us), record))
+        joined = story.joined_us > self._joined.get(incident.incident, 0)
+        self._joined[incident.incident] = story.joined_us
+        self.told.append((raised if first else story.joined_us if joined else max(raised, self.now_us), record))
 
     def finish(self, pipeline: Pipeline) -> None:
         """The last state of what is still open."""

@@ -21,9 +21,10 @@ from detector.incidents.past import Past
 from detector.incidents.recent import READS, Recent, reads_of
 from detector.incidents.severity import INFORMATIONAL
 from detector.incidents.shared_story import NOWHERE, SharedStory
-from detector.incidents.story import Story
+from detector.incidents.story import Member, Story
 from detector.incidents.suppression import Suppression, suppressed_by
 from detector.incidents.sweep_story import SweepStory
+from detector.incidents.together import join, look_back, named, together
 from detector.packing import Arrays, joined
 from detector.records.batch import Batch
 from detector.state.layout import State
@@ -32,7 +33,6 @@ DAY_US = 86_400_000_000
 FEWEST_WORKERS = 2  # a queue worked through by one client is a walk
 GROWTH = 1.1  # a story is told again when its record reads have grown by a tenth: 97 times from 100 to a million
 LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of the one that gives it away
-
 
 Shared = TypeVar("Shared", bound=SharedStory)
 
@@ -139,13 +139,16 @@ class Book:
         if over_us:
             self._haunt(signal, client, over_us)
             return
-        identity = incident_id(signal.pattern, self.route_name(signal.route), self.state.name(slot), signal.time_us)
-        story = Story(self._last + 1, identity, signal)
+        name, known = self.state.name(slot), together(self.open_stories, signal)
+        route = self.route_name(signal.route)
+        story = known or Story(self._last + 1, incident_id(signal.pattern, route, name, signal.time_us), signal)
         client["incident"] = story.number
-        before = self.recent.of_client(signal.client, signal.time_us - DAY_US)
-        story.add(before)
-        fresh = int(client["fresh"].sum())
-        story.exposure.unseen = max(0, fresh - int(np.count_nonzero(~before["own"] & ~before["listed"])))
+        look_back(story, self.recent.of_client(signal.client, signal.time_us - DAY_US), int(client["fresh"].sum()))
+        if known is not None:
+            self._of_client[signal.client] = known
+            if join(known, signal, Member(name, int(client["kind"]))):
+                self._revise(known)
+            return
         story.at_alert = story.exposed().estimate
         self._begin(story)
 
@@ -276,7 +279,7 @@ class Book:
             if isinstance(story, CampaignStory):
                 story.ordinary = self.ordinary
         else:
-            self._of_client[story.client] = story
+            self._of_client.update(dict.fromkeys(named(story), story))
 
     def _absorb(self, shared: SharedStory, members: Collection[int], now_us: int) -> None:
         """Ends the stories of single clients that turn out to work for a shared one: the wider story goes on."""
@@ -338,8 +341,9 @@ class Book:
     def _leave(self, story: Story) -> None:
         del self._open[story.number]
         self._shared.pop(story.number, None)
-        if self._of_client.get(story.client) is story:
-            del self._of_client[story.client]
+        for client in named(story):
+            if self._of_client.get(client) is story:
+                del self._of_client[client]
 
     def save(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """All stories kept and what is remembered of those that are not, as plain data and arrays."""
@@ -381,9 +385,9 @@ class Book:
 
     def take_out(self, clients: npt.NDArray[np.uint64]) -> list[Story]:
         """Lets go of the open stories about single clients among these; the slots are the caller's matter."""
-        found = [self._of_client[client] for client in clients.tolist() if client in self._of_client]
+        found = [s for client in clients.tolist() if (s := self._of_client.get(client)) and s.client == client]
         for story in found:
-            self._leave(story)
+            self._free(story)  # others it names stay, to be judged anew
         return found
 
     def put_in(self, stories: Iterable[Story]) -> dict[int, int]:

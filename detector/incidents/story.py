@@ -48,6 +48,7 @@ class Story:
         over_us: of a story that was told to its end before the log was read again, when that was; else 0.
         omitted_requests, omitted_bytes, omitted_reads: thousandths of requests, bytes and record reads without a line,
             because the log is a sample.
+        joined_us: log time of the last signal about a further client; what is told of it is told at that moment.
         partner: name of the agreement, where a contract is broken.
         suppressed: name of the suppression that keeps it quiet, as it was told last.
     """
@@ -83,6 +84,7 @@ class Story:
         self.warming = False
         self.resume_us = 0
         self.over_us = 0
+        self.joined_us = 0
         self.partner = ""
         self.suppressed = ""
         self._taken: list[npt.NDArray[Any]] = []
