@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detector.detectors.signal import Budget, Finding, Signal
 from detector.evidence.client import ClientEvidence
+from detector.evidence.likelihood import hedged
 
 GROUP_NATS = 2.0
 """What each of the two groups, amount and object or context, must say for itself: odds of seven to one. The bound on
@@ -17,7 +18,7 @@ def statistic(evidence: ClientEvidence) -> float:
     An e-value over a p-value of something else is a valid statistic: which records are read, and what is asked for
     beside them, is judged given how many they are.
     """
-    return evidence.harvest + evidence.volume
+    return hedged(evidence.harvest) + evidence.volume
 
 
 def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:

@@ -13,7 +13,7 @@ from detector.detectors.bulk import GROUP_NATS
 from detector.detectors.sweep import FEWEST_CLIENTS
 from detector.engines.coverage import Coverage
 from detector.evidence.constants import BEAT, BLOCK_IDS, BLOCK_MIN_HITS, FEWEST_OVER, MISS_MIN, PRIOR_MISS, RUN
-from detector.evidence.likelihood import EXTRACTOR, GUESSER, log_ratio
+from detector.evidence.likelihood import EXTRACTOR, GUESSER, hedged, log_ratio
 from detector.pipeline import Pipeline
 from detector.state.layout import COUNTER
 
@@ -44,7 +44,7 @@ def floor_records(pipeline: Pipeline) -> float:
     n = max(pipeline.rules.floor, int(null.tail.records_for(GROUP_NATS)))
     while n <= MOST_RECORDS:
         cold = log_ratio(n, n, usual * n, EXTRACTOR, null.cold_strength)
-        if cold >= GROUP_NATS and cold + null.tail.nats(n) >= threshold:
+        if cold >= GROUP_NATS and hedged(cold) + null.tail.nats(n) >= threshold:
             return float(n)
         n += max(1, n // 16)
     return float("inf")

@@ -1,8 +1,12 @@
 """How often ordinary clients reach a detector's statistic: against the share its threshold promises.
 
-A detector is asked as it is, with thresholds lowered to those of a budget of one false client in a hundred, a thousand
-and ten thousand; so whatever else it asks for (two groups of evidence, a floor) counts. Clients are weighed as of the
-end of their running day.
+Three things are counted. A detector's statistic alone: nats whose survival is at most e^-nats, and near it, for it is
+fitted on such clients; less than a tenth of the bound would be a null fitted too wide. Its channels: an e-value alone
+lies far below its bound where most clients ask too little to reach odds of a hundred, whoever they are. And the
+detector as it is, with its threshold lowered to a budget of one false client in a hundred, a thousand and ten thousand:
+whatever else it asks for (two groups of evidence, a floor) counts, which is why so few are left. A walk and a metronome
+have no fitted statistic: a run of 128 and a variation of gaps are fixed bounds (`evidence.constants`), so one share
+holds at every level. Clients are weighed as of the end of their running day.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.detectors import CLIENT_DETECTORS, Budget
+from detector.detectors import CLIENT_DETECTORS, Budget, bulk, guessing, over_fetch
 from detector.evidence.client import ClientEvidence
 from detector.pipeline import Pipeline
 
@@ -22,8 +26,11 @@ MINUTE_US = 60_000_000
 LEVELS = (1e-2, 1e-3, 1e-4)
 MOST = 200_000  # clients weighed: at 1e-4 twenty are expected
 
-CHANNELS = ("cold", "miss", "volume")
-"""Evidence in nats of single channels (`ClientEvidence`): what detectors add up."""
+STATISTICS = {"bulk": bulk.statistic, "guessing": guessing.statistic, "over_fetch": over_fetch.statistic}
+"""What a detector holds against its threshold."""
+
+CHANNELS = ("cold", "pure", "volume", "miss", "tries", "over", "rows")
+"""Evidence in nats of single channels (`ClientEvidence`): what statistics are made of."""
 
 
 @dataclass
@@ -57,15 +64,17 @@ class Peaks:
 
 
 def survival(pipeline: Pipeline, peaks: Peaks | None = None, most: int = MOST) -> dict[str, Any]:
-    """Clients weighed, and how many of them each detector, and each channel, would name at each level.
+    """Clients weighed, and how many of them each statistic, channel and detector would name at each level.
 
-    The channels' bound is e^-nats: ln of an e-value for coldness and misses, minus ln p for the amount. Sequences of
-    cells are given beside, where there are any.
+    The bound of statistics and channels is e^-nats: ln of an e-value for shares, minus ln p for amounts, their sum for
+    both. Sequences of cells are given beside, where there are any.
     """
     clients = pipeline.state.in_use
     reading = np.flatnonzero(clients["tries"].sum(axis=1) > 0)
     chosen = reading[:: max(1, -(-len(reading) // most))]
-    counts = {name: [0] * len(LEVELS) for name in (*CLIENT_DETECTORS, *CHANNELS)}
+    named = {name: f"named by {name}" for name in CLIENT_DETECTORS}
+    channels = {name: f"channel {name}" for name in CHANNELS}
+    counts = {name: [0] * len(LEVELS) for name in (*STATISTICS, *channels.values(), *named.values())}
     a_day = max(pipeline.null.clients_a_day, 100.0)
     budgets = [Budget(level * a_day / Budget.CLIENTS) for level in LEVELS]
     for slot in chosen.tolist():
@@ -76,9 +85,10 @@ def survival(pipeline: Pipeline, peaks: Peaks | None = None, most: int = MOST) -
             for place, budget in enumerate(budgets):
                 if judge(evidence, budget) is None:
                     break  # a stricter one will not name it either
-                counts[name][place] += 1
-        for name in CHANNELS:
-            nats = float(getattr(evidence, name))
+                counts[named[name]][place] += 1
+        found = {name: statistic(evidence) for name, statistic in STATISTICS.items()}
+        found |= {title: float(getattr(evidence, name)) for name, title in channels.items()}
+        for name, nats in found.items():
             for place, level in enumerate(LEVELS):
                 counts[name][place] += int(nats >= -log(level))
     sequences, above = peaks.above() if peaks else (0, [])

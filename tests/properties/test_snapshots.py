@@ -136,7 +136,7 @@ def test_the_log_holds_what_is_compared() -> None:
     """Walks and a sweep that swallows a walk are raised, grow and end, and small tables overflow."""
     pipeline, told = whole(LARGE, True)
     said = [json.loads(line) for line in told]
-    assert sorted(i["pattern"] for i in said if i["revision"] == 1) == ["sweep"] + 5 * ["walk"]
+    assert sorted(i["pattern"] for i in said if i["revision"] == 1) == ["sweep"] + 3 * ["walk"]
     assert sum(i["merged_into"] is not None for i in said) == 1
     assert sum(i["state"] == "closed" for i in said) == 5
     counters = dict(zip(("clients", "gone", "objects", "blocks"), whole(SMALL, True)[0].state.counters, strict=False))

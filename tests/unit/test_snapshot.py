@@ -147,7 +147,7 @@ def test_incidents_raised_while_state_is_rebuilt_say_so() -> None:
     line.pipeline.warming = True
     line.take(walk(0, 300))
     line.pipeline.warming = False
-    line.take(walk(30, 700, first_id=5300), walk(110, 300, client=8))
+    line.take(walk(30, 700, first_id=5300), walk(110, 300, client=8, literal=USERS))
     assert {(i.incident[:4], i.warming) for i in line.news} == {
         (line.news[0].incident[:4], True),
         (line.news[-1].incident[:4], False),
@@ -501,10 +501,11 @@ def test_slots_have_no_hidden_bytes(dtype: np.dtype[np.void]) -> None:
 
 
 def test_the_null_is_kept_by_names() -> None:
-    """Every field of the null that is learnt has its column."""
+    """Every field of the null that is learnt has its column; habits have rows of their own."""
     assert {f for f in NULL.names or () if not f.startswith(("tail", "has"))} == set(Null.__dataclass_fields__) - {
         "tail",
         "tail_tries",
         "tail_rows",
         "floor",
+        "habits",
     }
