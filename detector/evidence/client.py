@@ -135,7 +135,7 @@ class Null:
         found = {}
         for kept in () if habits is None else habits:
             tail = Tail(*(float(kept[number]) for number in _TAIL_NUMBERS))
-            found[int(kept["route"])] = Habit(*(kept[name].item() for name in _HABITS), tail)
+            found[int(kept["route"])] = Habit(**{name: kept[name].item() for name in _HABITS}, tail=tail)
         return cls(**learnt, floor=floor, habits=found)
 
 

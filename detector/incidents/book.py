@@ -135,18 +135,18 @@ class Book:
         if story is not None:
             self._continue(story, signal, client)
             return
-        over_us = self.past.until(signal.client, signal.route, signal.time_us)
-        if over_us:
+        if over_us := self.past.until(signal.client, signal.route, signal.time_us):
             self._haunt(signal, client, over_us)
             return
-        name, known = self.state.name(slot), together(self.open_stories, signal)
-        route = self.route_name(signal.route)
+        known = together(self.open_stories, signal)
+        name, route = self.state.name(slot), self.route_name(signal.route)
         story = known or Story(self._last + 1, incident_id(signal.pattern, route, name, signal.time_us), signal)
         client["incident"] = story.number
-        look_back(story, self.recent.of_client(signal.client, signal.time_us - DAY_US), int(client["fresh"].sum()))
+        reads = self.recent.of_client(signal.client, signal.time_us - DAY_US)
+        look_back(story, reads, int(client["fresh"].sum()), signal.client, Member(name, int(client["kind"])))
+        self._of_client[signal.client] = story
         if known is not None:
-            self._of_client[signal.client] = known
-            if join(known, signal, Member(name, int(client["kind"]))):
+            if join(known, signal):
                 self._revise(known)
             return
         story.at_alert = story.exposed().estimate

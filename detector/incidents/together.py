@@ -35,25 +35,27 @@ def together(stories: Iterable[Story], signal: Signal) -> Story | None:
     return None
 
 
-def join(story: Story, signal: Signal, member: Member) -> bool:
-    """A further client is convicted of the same; also one whose tries all missed is named. Returns whether it is to be
-    told at once."""
-    story.settled().members.setdefault(signal.client, member)
-    story.support(signal)
-    story.last_us = max(story.last_us, signal.time_us)
-    story.joined_us = signal.time_us
-    return story.count() <= AT_ONCE
-
-
-def look_back(story: Story, reads: npt.NDArray[Any], fresh: int) -> None:
-    """Takes in what a client has read before it was convicted.
+def look_back(story: Story, reads: npt.NDArray[Any], fresh: int, client: int, member: Member) -> None:
+    """Takes in what a client has read before it was convicted; who has read nothing, for all it tried is missing, is
+    named as well.
 
     Args:
         reads: dtype READS, as far as they are held.
         fresh: how many fresh reads there were.
+        client: its hash.
+        member: its name, without reads.
     """
     story.add(reads)
     story.exposure.unseen += max(0, fresh - int(np.count_nonzero(~reads["own"] & ~reads["listed"])))
+    story.settled().members.setdefault(client, member)
+
+
+def join(story: Story, signal: Signal) -> bool:
+    """A further client is convicted of the same. Returns whether it is to be told at once."""
+    story.support(signal)
+    story.last_us = max(story.last_us, signal.time_us)
+    story.joined_us = signal.time_us
+    return story.count() <= AT_ONCE
 
 
 def named(story: Story) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ def crowd(groups: dict[int, int], purity: float = 0.25, gallery: bool = False) -
         rng.binomial(clients["requests"][:, 0], rng.beta(10 * purity, 10 - 10 * purity, n)), 4
     )
     clients["fresh"][:, 1] = clients["tries"][:, 1] = 20
+    clients["requests"][:, 1] = 80
     clients["reads"] = clients["fresh"]
     clients["distinct_before"] = rng.pareto(2.0, n) + 1.0
     share = rng.random(n) < 0.3 if gallery else rng.beta(3, 7, n)
