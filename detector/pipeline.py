@@ -342,7 +342,7 @@ class Pipeline:
             self.routes.load(within("routes", arrays))
             self.book.load(meta["book"], within("book", arrays))
             self.book.ordinary.load(within("ordinary", arrays))
-            self.null = Null.load(arrays["null.row"][0], self.rules.floor, arrays["null.habits"])
+            self.null = Null.load(arrays["null.row"][0], self.rules.floor, arrays.get("null.habits"))
             self.watch.load(within("contracts", arrays))
             self.consents.load(within("consents", arrays))
             self._next_tick, self._next_learning, self._begin_us, self._last_us, resumes = meta["ticks"]
