@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from detector.detectors import (
     campaign,
     tripwire,
 )
-from detector.detectors.sweep import Company
 from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import ClientEvidence, Null
 from detector.evidence.contract import Contracts, Terms
@@ -26,7 +26,8 @@ from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
 from detector.evidence.policy import Policy
 from detector.evidence.tripwire import Tripwires, Wire
-from detector.incidents.book import LOOK_BACK_US, Book
+from detector.incidents.book import Book
+from detector.incidents.company import company
 from detector.incidents.consents import ConsentWatch
 from detector.incidents.contracts import ContractWatch
 from detector.incidents.incident import Incident
@@ -41,9 +42,8 @@ from detector.records.routes import Routes
 from detector.state.layout import COUNTER, Sizes, State
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
-AGE_US = 30_000_000  # after which a client of a block is looked at again: see detectors.sweep
 HOUR_US = 3_600_000_000
-KEPT = 2  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
+KEPT = 3  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
 EARLY_MINUTES = (5, 15, 30)  # of log: as soon as fifty clients may have been seen, then as their number doubles
 
 
@@ -177,6 +177,9 @@ class Pipeline:
                 self._tick(now)
             last = int(np.searchsorted(batch.time_us, self._boundary(), side="left"))
             judged = judging.rows(first, min(last, min(tripped, default=n - 1) + 1))
+            if judged.block is not None:  # a sweep is held against the ordinary rows before it, all of them
+                self.book.ordinary.add(batch, judging, offered, judged.last)
+                offered = judged.last
             self._note(batch, judged)
             self.consents.note(batch, judged)
             if counting is not None:
@@ -276,22 +279,11 @@ class Pipeline:
     def _weigh_block(self, judged: Judged) -> None:
         for pattern, judge in BLOCK_DETECTORS.items():
             if pattern in self.rules.patterns:
-                signal = judge(judged.block, lambda: self._company(judged), self.null.blocks_a_day, self.rules.budget)
+                block = judged.block
+                around = partial(company, self.state, self.recent, block, self._begin_us)
+                signal = judge(block, around, self.null.blocks_a_day, self.rules.budget)
                 if signal is not None:
                     self.book.raise_sweep(signal)
-
-    def _company(self, judged: Judged) -> Company:
-        block: Any = judged.block
-        until = int(block["last_us"]) - AGE_US
-        reads = self.recent.of_route(int(block["route"]), until - LOOK_BACK_US)
-        reads = reads[(reads["time_us"] <= until) & reads["cold"] & ~reads["own"]]
-        clients = self.state.clients[reads["slot"]]
-        requests = clients["requests"].sum(axis=1)
-        only = (clients["lead"] == block["route"]) & (5 * clients["lead_margin"].astype(np.int64) >= 3 * requests)
-        others = self.state.sample()
-        others = others[(others["first_us"] <= until) & (others["lead"] != block["route"])]
-        single = float(np.mean(others["requests"].sum(axis=1) == 1)) if len(others) else 0.0
-        return Company(len(reads), int(np.count_nonzero(only & (clients["key"] == reads["client"]))), single)
 
     def finish(self) -> None:
         """The input has ended: tells every story as of the last record."""

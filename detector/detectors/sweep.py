@@ -25,6 +25,11 @@ AGED_PURE_SHARE = 0.9
 """... or, half a minute later, nearly all who hit must still have done nothing else. An owner who does something every
 two minutes has, by then, in one of four cases; two standard errors below that need 32 of them."""
 
+SUDDEN_PURE_SHARE = 0.5
+"""Where ids that stood still are suddenly read in order, half of them. Workers behind shared addresses have company
+there (a fifth of the simulated ones). Owners in a log that has just begun are pure as long as they have asked nothing
+else: with requests at random, in three of ten cases by the time `SINGLE_SHARE` lets them be looked at."""
+
 SINGLE_SHARE = 0.5
 """That says nothing while most other clients have made a single request too, as where a log has just begun."""
 
@@ -41,11 +46,13 @@ class Company:
         aged: such hits of the last ten minutes.
         pure: of those, by clients that have done little else to this day.
         single: share of other clients as old that have made one request.
+        sudden: whether the route's newest id used to stand still, as it does where nothing is made any more.
     """
 
     aged: int = 0
     pure: int = 0
     single: float = 0.0
+    sudden: bool = False
 
 
 def judge(block: Any, company: Callable[[], Company], blocks_a_day: float, budget: Budget) -> Signal | None:
@@ -89,7 +96,8 @@ def _workers(block: Any, company: Callable[[], Company]) -> bool:
     if block["steady"] >= STEADY_SHARE * block["hits"]:
         return True
     seen = company()
-    return seen.aged >= AGED_HITS and seen.pure >= AGED_PURE_SHARE * seen.aged and seen.single <= SINGLE_SHARE
+    share = SUDDEN_PURE_SHARE if seen.sudden else AGED_PURE_SHARE
+    return seen.aged >= AGED_HITS and seen.pure >= share * seen.aged and seen.single <= SINGLE_SHARE
 
 
 def readers(block: Any) -> float:

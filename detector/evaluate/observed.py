@@ -15,6 +15,7 @@ from detector.simulate.play import Labelled
 SEEN = np.dtype(
     [
         ("time_us", "i8"),
+        ("number", "i8"),  # the id asked for; -1 = none
         ("client", "u8"),
         ("source", "u8"),
         ("agent", "u8"),
@@ -64,7 +65,7 @@ class Observed:
             asked & (part.attack | (batch.position % self.each == 0)) if self.each else np.zeros(len(batch), np.bool_)
         )
         seen = np.zeros(int(keep.sum()), SEEN)
-        for name in ("time_us", "client", "source", "agent", "network", "route"):
+        for name in ("time_us", "number", "client", "source", "agent", "network", "route"):
             seen[name] = getattr(batch, name)[keep]
         seen["actor"] = rows["actor"][keep]
         seen["weight"] = np.where(seen["actor"] >= 0, 1, self.each)

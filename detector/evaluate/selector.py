@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.config import parse_moment
+from detector.errors import DetectorError
 from detector.evaluate.observed import Mask
+from detector.incidents.front import Front
 from detector.simulate.columns.fill import Columns
 from detector.simulate.columns.rows import rows_of
 
@@ -23,21 +26,37 @@ _FIELDS = {"endpoint": "route", "new_client": "new", "cohort": "new"}  # by the 
 
 @dataclass(frozen=True)
 class Conjunct:
-    """One condition: a field of the request and the texts it may have."""
+    """One condition: a field of the request and the texts it may have, or a front of ids."""
 
     field: str
     values: tuple[str, ...]
+    front: Front | None = None
 
 
 def conjuncts(selector: dict[str, Any]) -> list[Conjunct]:
-    """The conditions of a selector: keys with a text, a list of texts or true; plural keys mean the same as singular
-    ones. Its figures, empty lists, null and false restrict nothing and are left out.
+    """The conditions of a selector: keys with a text, a list of texts, a front of ids or true; plural keys mean the
+    same as singular ones. Its figures, empty lists, null and false restrict nothing and are left out.
     """
     return [
-        Conjunct(_field(key), tuple(str(v) for v in value) if isinstance(value, list | tuple) else (str(value),))
+        _conjunct(_field(key), value)
         for key, value in selector.items()
         if key not in _FIGURES and value not in (None, False, "", [], ())
     ]
+
+
+def _conjunct(field: str, value: Any) -> Conjunct:
+    if field == "id" and isinstance(value, dict):
+        return Conjunct(field, (), _front(value))
+    return Conjunct(field, tuple(str(v) for v in value) if isinstance(value, list | tuple) else (str(value),))
+
+
+def _front(ids: dict[str, Any]) -> Front | None:
+    """A front of ids as a selector tells it; None, which selects nothing, where that cannot be read."""
+    try:
+        numbers = (int(ids["number"]), float(ids["per_second"]), int(ids["within"]), float(ids["widening"]))
+        return Front(parse_moment(ids["at"], "ids"), *numbers)
+    except (KeyError, TypeError, ValueError, DetectorError):
+        return None
 
 
 def _field(key: str) -> str:
@@ -88,6 +107,8 @@ class Selecting:
             return np.isin(seen["agent"], _keys([_hash(self._agents, value) for value in part.values]))
         if part.field == "network":
             return np.isin(seen["network"], self._networks(part.values).astype(np.uint32))
+        if part.field == "id" and part.front is not None:
+            return part.front.covers(seen["time_us"], seen["number"])
         if part.field == "new":
             return np.asarray(seen["time_us"] - self._first_us(seen["client"]) < NEW_US)
         return np.zeros(len(seen), np.bool_)

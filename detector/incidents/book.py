@@ -23,6 +23,7 @@ from detector.incidents.severity import INFORMATIONAL
 from detector.incidents.shared_story import NOWHERE, SharedStory
 from detector.incidents.story import Member, Story
 from detector.incidents.suppression import Suppression, suppressed_by
+from detector.incidents.sweep_rule import Usual
 from detector.incidents.sweep_story import SweepStory
 from detector.incidents.together import join, look_back, named, together
 from detector.packing import Arrays, joined
@@ -63,7 +64,7 @@ class Book:
 
     Attributes:
         past: clients of stories that have ended.
-        ordinary: a sample of ordinary requests; whoever feeds the book fills it before each tick.
+        ordinary: a sample of ordinary requests; whoever feeds the book fills it before each tick and each sweep.
         warming: whether stories raised now are marked as raised while lost state is being rebuilt.
         suppressions: what is kept quiet.
     """
@@ -220,6 +221,7 @@ class Book:
         if len(sweep.members) < FEWEST_WORKERS:
             sweep.unmark(self.state)
             return
+        sweep.usual = Usual.before(self.ordinary, signal.route, sweep.first_us)
         self._absorb(sweep, sweep.members, signal.time_us)
         sweep.at_alert = max(sweep.exposed().estimate, int(signal.block["hits"]))
         self._begin(sweep)

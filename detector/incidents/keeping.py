@@ -21,6 +21,7 @@ from detector.incidents.recent import READS
 from detector.incidents.records import RECORD
 from detector.incidents.shared_story import NOWHERE, SharedStory
 from detector.incidents.story import Member, Story
+from detector.incidents.sweep_rule import Usual
 from detector.incidents.sweep_story import SweepStory
 from detector.incidents.trail import POINT, POSITION, SAMPLE
 from detector.packing import Arrays, adopted, joined, parted
@@ -63,6 +64,7 @@ STORY = np.dtype(
         ("suppressed", "S64"),
         *((name, "i8") for name in _OMITTED),
         ("records_bound", "u8"),
+        ("sampled", "f8"),
     ]
 )
 FINDING = np.dtype([("name", "S64"), ("value", "f8"), ("expected", "f8"), ("weight", "f8"), ("whole", "u1")])
@@ -73,6 +75,7 @@ WORKER = np.dtype(
 COUNT = np.dtype([("key", "u8"), ("count", "i8")])
 
 NOTHING: npt.NDArray[Any] = np.zeros(0, READS)
+NOBODY = Usual()
 
 _OBJECTS = ("objects", "objects_new", "registers")
 _PERSONS = ("persons", "persons_new", "persons_registers")
@@ -111,6 +114,7 @@ def save(stories: Sequence[Story]) -> dict[str, npt.NDArray[Any]]:
     arrays |= joined("absorbed", [np.array(sorted(s.absorbed) if s else [], np.uint64) for s in shared], "u8")
     arrays |= joined("undecided", [s.waiting() if s else NOTHING for s in shared], READS)
     arrays |= joined("owed", [s.owed if s else NOWHERE for s in shared], "i8")
+    arrays |= joined("usual_numbers", [_usual(s).numbers for s in stories], "i8")
     return arrays | keeping_campaigns.save(stories)
 
 
@@ -145,7 +149,12 @@ def _row(story: Story) -> tuple[Any, ...]:
         story.suppressed,
         *(getattr(story, name) for name in _OMITTED),
         story.records.bound,
+        _usual(story).sampled,
     )
+
+
+def _usual(story: Story) -> Usual:
+    return story.usual if isinstance(story, SweepStory) else NOBODY
 
 
 def _story(row: Any) -> Story:
@@ -244,8 +253,9 @@ def _load_trails(stories: list[Story], arrays: Arrays) -> None:
 
 def _load_shared(stories: list[Story], arrays: Arrays) -> None:
     n = len(stories)
-    columns = (parted(name, arrays, n) for name in ("workers", "absorbed", "undecided", "owed"))
-    for story, workers, absorbed, undecided, owed in zip(stories, *columns, strict=True):
+    sampled = adopted(arrays["stories"], STORY)["sampled"].tolist()
+    columns = (parted(name, arrays, n) for name in ("workers", "absorbed", "undecided", "owed", "usual_numbers"))
+    for story, of, workers, absorbed, undecided, owed, numbers in zip(stories, sampled, *columns, strict=True):
         if not isinstance(story, SharedStory):
             continue
         story.absorbed = set(absorbed.tolist())
@@ -253,6 +263,7 @@ def _load_shared(stories: list[Story], arrays: Arrays) -> None:
         story.owed = owed.astype(np.int64)
         if isinstance(story, SweepStory):
             _load_workers(story, adopted(workers, WORKER))
+            story.usual = Usual(numbers.astype(np.int64), of)
 
 
 def _load_workers(story: SweepStory, workers: npt.NDArray[Any]) -> None:

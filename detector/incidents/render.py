@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
 from detector.detectors import tripwire
 from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.incident import SEVERITIES, Incident
+from detector.incidents.moments import iso
+from detector.incidents.selectors import selector
 from detector.incidents.severity import INFORMATIONAL, LEAST, confidence, severity
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
 
 MOST_CLIENTS = 10_000
 MOST_ENDPOINTS = 20
-MOST_VALUES = 4096  # agents or networks of a selector told one by one
 
 TAGS: dict[str, dict[str, list[str]]] = {
     "walk": {"owasp_oat": ["OAT-011"], "owasp_api": ["API1:2023", "API4:2023"], "attack": ["T1119", "T1213"]},
@@ -35,14 +33,6 @@ TAGS: dict[str, dict[str, list[str]]] = {
     "metronome": {"owasp_oat": ["OAT-011"], "owasp_api": [], "attack": ["T1119"]},
 }
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def iso(time_us: int) -> str:
-    """Microseconds since 1970 as ISO 8601 UTC, with a fraction only where there is one."""
-    return (EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
-
-
 def incidents(book: Book, detector: dict[str, str]) -> list[Incident]:
     """Every story in its present state, ordered by ``raised_at``, then ``incident``."""
     return sorted((incident(s, book, detector) for s in book.stories), key=lambda i: (i.raised_at, i.incident))
@@ -61,7 +51,6 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         story.name()
     members = sorted(story.members.values(), key=lambda m: (-m.reads, m.name))
     exposed = story.exposed()
-    rule = selector(story, book) if isinstance(story, CampaignStory) else None
     sure = confidence(story.nats, story.threshold)
     return Incident(
         incident=story.identity,
@@ -78,7 +67,7 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         clients=[m.name for m in members[:MOST_CLIENTS]],
         client_count=story.count(),
         client_kind=story.kind(),
-        selector=rule,
+        selector=selector(story, book),
         requests=story.requests + round(story.omitted_requests / 1000),
         bytes_out=story.bytes_out + round(story.omitted_bytes / 1000),
         records_exposed=exposed,
@@ -106,35 +95,6 @@ def told(story: Story) -> bool:
     if story.pattern in INFORMATIONAL:
         return False
     return not isinstance(story, CampaignStory) or story.selector.actionable or bool(story.members)
-
-
-def selector(story: CampaignStory, book: Book) -> dict[str, Any]:
-    """The rule that selects a campaign, as plain data; sets that do not restrict it are empty.
-
-    Agents and networks are told by their texts as far as those are known, else by ``~`` and their keyed hash.
-    """
-    rule = story.selector
-    agents = [book.agent_name(value) for value in rule.agents.tolist()]
-    networks = [book.network_name(value) for value in rule.networks.tolist()]
-    route = book.route_name(story.route)
-    parts = [route, *_set("agent", agents), *_set("network", networks)]
-    return {
-        "text": " AND ".join([*parts, *(["first seen within a day"] if rule.only_new else [])]),
-        "route": route,
-        "agents": agents[:MOST_VALUES],
-        "networks": networks[:MOST_VALUES],
-        "new_clients": rule.only_new,
-        "recall": round(rule.recall, 4),
-        "benign_share": float(f"{rule.benign_share:.3g}"),
-        "precision": round(rule.precision, 4),
-        "actionable": story.actionable,
-    }
-
-
-def _set(name: str, values: list[str]) -> list[str]:
-    if not values:
-        return []
-    return [f"{name} = {values[0]}" if len(values) == 1 else f"{name} in {len(values):,} values"]
 
 
 def _endpoints(story: Story, book: Book) -> list[str]:

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.incidents.ordinary import Ordinary
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Member, printable
+from detector.incidents.sweep_rule import SweepRule, Usual, sweep_rule
 from detector.incidents.sweepers import on_the_line, workers
 from detector.state.layout import State
 
@@ -31,6 +33,7 @@ class SweepStory(SharedStory):
         hits, fresh: reads on the line, and all fresh reads on the route, by client.
         names: printable name and kind of those with hits.
         proven: clients whose every read counts.
+        usual: what ordinary requests ask for on the route.
     """
 
     def __init__(self, number: int, identity: str, signal: Any) -> None:
@@ -39,6 +42,7 @@ class SweepStory(SharedStory):
         self.fresh: dict[int, int] = {}
         self.names: dict[int, tuple[str, int]] = {}
         self.proven: set[int] = set()
+        self.usual = Usual()
 
     def settle(self, state: State, now_us: int) -> None:
         """Counts in what has been waiting, by the blocks as they stand now, and marks the workers' slots, so that they
@@ -92,6 +96,17 @@ class SweepStory(SharedStory):
         """Whether a client works for it: at least half of what it reads lies on the line, or its story was merged."""
         hits = self.hits.get(client, 0)
         return (hits > 0 and 2 * hits >= self.fresh.get(client, 0)) or client in self.absorbed
+
+    def rule(self) -> SweepRule | None:
+        """What selects it beside its names, as of the last read counted; None where nothing does."""
+        trail = self.settled().trail
+        return sweep_rule(trail.points, trail.numbered, self.usual)
+
+    def precision(self, rule: SweepRule, ordinary: Ordinary) -> float:
+        """Share of what the rule has selected so far that is the sweep's, by the ordinary requests meanwhile."""
+        own = rule.recall * self.reads
+        usual = rule.benign_share * ordinary.requests(self.first_us, self.last_us)
+        return own / (own + usual) if own else 0.0
 
     def name(self) -> None:
         """Decides who is named, largest first."""

@@ -1,0 +1,89 @@
+"""The rule that selects what an incident is about, as plain data: for campaigns and sweeps.
+
+Keys that restrict nothing are empty, null or false; the others all hold at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from detector.incidents.book import Book
+from detector.incidents.campaign_story import CampaignStory
+from detector.incidents.front import Front
+from detector.incidents.moments import iso
+from detector.incidents.story import Story
+from detector.incidents.sweep_story import SweepStory
+
+MOST_VALUES = 4096  # agents or networks of a selector told one by one
+
+
+def selector(story: Story, book: Book) -> dict[str, Any] | None:
+    """The rule that selects a story; None where it is told by names alone."""
+    if isinstance(story, CampaignStory):
+        return _of_campaign(story, book)
+    return _of_sweep(story, book) if isinstance(story, SweepStory) else None
+
+
+def _of_campaign(story: CampaignStory, book: Book) -> dict[str, Any]:
+    """Agents and networks are told by their texts as far as those are known, else by ``~`` and their keyed hash."""
+    rule = story.selector
+    agents = [book.agent_name(value) for value in rule.agents.tolist()]
+    networks = [book.network_name(value) for value in rule.networks.tolist()]
+    route = book.route_name(story.route)
+    parts = [route, *_set("agent", agents), *_set("network", networks)]
+    return {
+        "text": " AND ".join([*parts, *(["first seen within a day"] if rule.only_new else [])]),
+        "route": route,
+        "agents": agents[:MOST_VALUES],
+        "networks": networks[:MOST_VALUES],
+        "new_clients": rule.only_new,
+        "ids": None,
+        "recall": round(rule.recall, 4),
+        "benign_share": float(f"{rule.benign_share:.3g}"),
+        "precision": round(rule.precision, 4),
+        "actionable": story.actionable,
+    }
+
+
+def _of_sweep(story: SweepStory, book: Book) -> dict[str, Any] | None:
+    rule = story.rule()
+    if rule is None:
+        return None
+    route = book.route_name(story.route)
+    return {
+        "text": " AND ".join([route, *([_front(rule.front)] if rule.front else [])]),
+        "route": route,
+        "agents": [],
+        "networks": [],
+        "new_clients": False,
+        "ids": _ids(rule.front) if rule.front else None,
+        "recall": round(rule.recall, 4),
+        "benign_share": float(f"{rule.benign_share:.3g}"),
+        "precision": round(story.precision(rule, book.ordinary), 4),
+        "actionable": rule.actionable,
+    }
+
+
+def _ids(front: Front) -> dict[str, Any]:
+    """At ``at`` the ids ``number`` +- ``within``; each second before or after moves the middle by ``per_second`` and
+    adds ``widening`` to either side."""
+    return {
+        "at": iso(front.at_us),
+        "number": front.number,
+        "per_second": front.per_second,
+        "within": front.within,
+        "widening": front.widening,
+    }
+
+
+def _front(front: Front) -> str:
+    return (
+        f"id within {front.within:,} of {front.number:,} {front.per_second:+,.3g} a second since {iso(front.at_us)} "
+        f"(and {front.widening:.3g} more a second)"
+    )
+
+
+def _set(name: str, values: list[str]) -> list[str]:
+    if not values:
+        return []
+    return [f"{name} = {values[0]}" if len(values) == 1 else f"{name} in {len(values):,} values"]

@@ -1,0 +1,90 @@
+"""What selects a sweep, however many addresses it comes from: its route, or the ids at its front."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from detector.incidents.attribution import ACTIONABLE_RECALL, ACTIONABLE_SHARE, NONE_SEEN, SAFE_SHARE
+from detector.incidents.front import Front, front
+from detector.incidents.ordinary import Ordinary
+
+MOST_USUAL = 1 << 14  # ordinary requests of its route kept: the share at the front is then known to .4 % of them
+AHEAD_US = 3_600_000_000  # log time for which a front is told: by then it has been told anew, or has ended
+STEPS = 60  # moments of that time at which it is looked at what the front would hit
+
+
+@dataclass(frozen=True)
+class Usual:
+    """A route's ordinary requests before a sweep.
+
+    Attributes:
+        numbers: int64, sorted: the ids they asked for; -1 = none.
+        sampled: ordinary requests of the sample they come from, of whatever route.
+    """
+
+    numbers: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    sampled: float = 0.0
+
+    @classmethod
+    def before(cls, ordinary: Ordinary, route: int, before_us: int) -> Usual:
+        """Those of a sample that lie before a log time."""
+        sample = ordinary.rows(before_us)
+        found = sample["number"][sample["route"] == route]
+        kept = found[:MOST_USUAL]  # by rank: as even a sample as the whole
+        return cls(np.sort(kept), len(sample) * len(kept) / max(len(found), 1))
+
+    def share(self, hits: float) -> float:
+        """So many of them, as a share of all ordinary requests; 1 where nothing is known."""
+        return min((hits or NONE_SEEN) / self.sampled, 1.0) if self.sampled else 1.0
+
+
+@dataclass(frozen=True)
+class SweepRule:
+    """A conjunction that selects a sweep, beside its route.
+
+    Attributes:
+        front: the ids it reads at a time; None = the route alone.
+        recall: share of its last reads that it selects.
+        benign_share: share of all ordinary requests that it selects.
+    """
+
+    front: Front | None
+    recall: float
+    benign_share: float
+
+    @property
+    def actionable(self) -> bool:
+        """Whether somebody could act on it: it selects most of the sweep and next to nobody else."""
+        return self.benign_share <= ACTIONABLE_SHARE and self.recall >= ACTIONABLE_RECALL
+
+
+def sweep_rule(points: npt.NDArray[Any], reads: int, usual: Usual) -> SweepRule | None:
+    """The shortest rule that hits next to nobody else: the route alone where hardly anybody uses it, else its front.
+
+    Args:
+        points: of the sweep (dtype `trail.POINT`), in log order, evenly thinned.
+        reads: how many reads they stand for.
+        usual: who else uses the route.
+
+    None where the route is in use and no front can be seen.
+    """
+    whole = usual.share(len(usual.numbers))
+    if whole <= SAFE_SHARE:
+        return SweepRule(None, 1.0, whole)
+    found = front(points, reads)
+    if found is None:
+        return None
+    newest = points[len(points) // 2 :]
+    recall = float(np.mean(found.covers(newest["time_us"], newest["number"])))
+    return SweepRule(found, recall, min(usual.share(_hits(found, usual.numbers)), whole))
+
+
+def _hits(found: Front, numbers: npt.NDArray[np.int64]) -> float:
+    """How many of these ids lie at the front, on average over the time it is told for."""
+    low, high = found.between(found.at_us + np.arange(STEPS) * (AHEAD_US // STEPS))
+    inside = np.searchsorted(numbers, high, side="right") - np.searchsorted(numbers, np.maximum(low, 0.0))
+    return float(inside.mean())
