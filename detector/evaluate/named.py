@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.evaluate.observed import Mask
-from detector.evaluate.selector import Seen, Selecting
+from detector.evaluate.selector import LISTED, Seen, Selecting
 from detector.pipeline import Pipeline
 from detector.records.batch import NAME_BYTES
 from detector.simulate import DECLARED
@@ -76,7 +76,8 @@ class Census:
         """Which requests its selector selects; none without one."""
         if not incident["selector"]:
             return np.zeros(len(seen), np.bool_)
-        return self._selecting.mask(incident["selector"], incident["endpoints"], seen)
+        mask = self._selecting.mask(incident["selector"], incident["endpoints"], seen)
+        return mask & self.listed(incident, seen) if incident["selector"].get(LISTED) else mask
 
 
 def _partners(columns: Columns) -> dict[str, list[int]]:

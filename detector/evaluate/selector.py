@@ -19,8 +19,9 @@ from detector.simulate.columns.rows import rows_of
 
 Seen = npt.NDArray[Any]
 
+LISTED = "listed_clients"  # only the clients the incident lists: for who knows them, see `named.Census.selected`
 NEW_US = 86_400_000_000  # a client is new for a day of log time after it was first seen
-_FIGURES = ("recall", "benign_share", "text", "precision", "actionable")
+_FIGURES = ("recall", "benign_share", "text", "precision", "actionable", LISTED)
 _FIELDS = {"endpoint": "route", "new_client": "new", "cohort": "new"}  # by the singular of what a selector says
 
 

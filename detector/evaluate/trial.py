@@ -134,6 +134,7 @@ def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, 
             if running.actionable():
                 stop_us = min(end, max(now + round(setting.tail_seconds * 1e6), keep_on))
             look_us = now + max(round(_LOOK_SECONDS * 1e6), (now - attack) // 4)
+    running.pipeline.finish()  # what waits for its tick counts too
     running.watch.finish(running.pipeline)
     record = {"case": case.key, "log_seconds": round((running.observed.last_us - begin) / 1e6)}
     figures = _quiet(running) if case.pattern == "quiet" else judged(running)

@@ -22,6 +22,11 @@ measured on ten-minute logs), so nothing is made of coldness until ordinary clie
 PRIOR_MISS = (1.5, 50.0)
 """Misses and tries before the first: 3 %, the share of unknown ids in ordinary API traffic."""
 
+EMPTY_BYTES = 3
+"""Bytes of a body that hold no record: ``{}``, ``[]`` or ``""``, with a line's end. An envelope around nothing is longer
+than that and passes for a record, unless the log says how many an answer holds. None at all may be an answer that was
+cut or not counted."""
+
 FAMILIAR_TRIES = 64.0
 """Tries on a route in the last hour, `CAP` of each of eight clients, from which its share of misses counts as known:
 its error is then a sixteenth at most, about the narrowest spread believed (`learn.MISS_NARROWEST`)."""

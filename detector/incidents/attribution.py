@@ -54,6 +54,7 @@ class Selector:
         agents: uint64, sorted; empty = any.
         networks: uint32, sorted; empty = any.
         only_new: whether only clients first seen less than a day before belong to it.
+        listed: whether only the clients the incident lists belong to it.
         recall: share of the campaign's clients it selects, estimated on clients it was not chosen from.
         benign_share: share of all ordinary requests it selects, from a sample.
         precision: share of the clients it selects that belong to the campaign.
@@ -67,6 +68,7 @@ class Selector:
     benign_share: float = 1.0
     precision: float = 0.0
     inside: float = 1.0
+    listed: bool = False
 
     @property
     def literals(self) -> int:

@@ -38,13 +38,6 @@ LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of
 Shared = TypeVar("Shared", bound=SharedStory)
 
 
-def _untold(story: Story) -> None: ...
-
-
-def _unclassed(_: int) -> tuple[str, ...]:
-    return ()
-
-
 @dataclass
 class Book:
     """All stories of a run.
@@ -73,10 +66,10 @@ class Book:
     recent: Recent
     route_name: Callable[[int], str]
     close_after_us: int
-    tell: Callable[[Story], None] = _untold
+    tell: Callable[[Story], None] = lambda _: None
     agent_name: Callable[[int], str] = "~{:016x}".format
     network_name: Callable[[int], str] = "~{:08x}".format
-    data_classes: Callable[[int], tuple[str, ...]] = _unclassed
+    data_classes: Callable[[int], tuple[str, ...]] = lambda _: ()
     keep_closed: bool = True
     past: Past = field(default_factory=Past)
     warming: bool = False
@@ -139,11 +132,15 @@ class Book:
         if over_us := self.past.until(signal.client, signal.route, signal.time_us):
             self._haunt(signal, client, over_us)
             return
+        reads = self.recent.of_client(signal.client, signal.time_us - DAY_US)
+        campaign = self._of_route(CampaignStory, signal.route)
+        if campaign is not None and campaign.claims(signal, reads):
+            campaign.enlist(self.state, slot)
+            return
         known = together(self.open_stories, signal)
         name, route = self.state.name(slot), self.route_name(signal.route)
         story = known or Story(self._last + 1, incident_id(signal.pattern, route, name, signal.time_us), signal)
         client["incident"] = story.number
-        reads = self.recent.of_client(signal.client, signal.time_us - DAY_US)
         look_back(story, reads, int(client["fresh"].sum()), signal.client, Member(name, int(client["kind"])))
         self._of_client[signal.client] = story
         if known is not None:

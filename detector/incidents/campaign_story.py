@@ -18,10 +18,10 @@ import numpy.typing as npt
 from detector.detectors.campaign import CellAlarm
 from detector.detectors.signal import Finding, Signal
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, log_ratio
-from detector.incidents.attribution import MOST_EVENTS, NONE_SEEN, Selector, attribute, odds, telling
+from detector.incidents.attribution import MOST_EVENTS, NAMING, NONE_SEEN, Selector, attribute, odds, telling
 from detector.incidents.cell_alarms import hash_of
 from detector.incidents.exposure import SIGMAS_99, Exposure
-from detector.incidents.incident import Estimate
+from detector.incidents.incident import MOST_CLIENTS, Estimate
 from detector.incidents.ordinary import MINUTE_US, ORDINARY, Ordinary
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Member, printable
@@ -32,6 +32,12 @@ from detector.state.layout import State
 CHANNELS = {"lookup": 1}  # by pattern: its crossings are those of misses; of all others those of cold reads
 
 SURE = 99.0  # odds at which a client is named: of the named ones at least 99 % are to belong to it
+ALONE = ("bulk", "guessing")
+"""By channel: what a campaign's clients are found out as one by one, when they have done enough for that. Whoever walks,
+over-fetches or breaks a contract beside it is another matter."""
+
+HEAVY = 0.1  # of a campaign's reads by one client: whoever makes more is told for himself
+
 MOST_NAMED = 1 << 16  # clients named; of further ones it is only known how many there are
 MOST_ORDINARY = 1 << 14  # ordinary reads of its route kept: the share inside a rule is then known to .4 % of them
 DAY_US = 86_400_000_000
@@ -140,7 +146,7 @@ class CampaignStory(SharedStory):
         sample = self.ordinary.rows(self.since_us)
         reads = sample[sample["read"] & (sample["route"] == self.route)]
         self.usual = reads[:MOST_ORDINARY].copy()  # by rank: as even a sample as the whole
-        self.sampled = len(sample) * len(self.usual) / max(len(reads), 1)
+        self.sampled = len(sample) * len(self.usual) / len(reads) if len(reads) else float(len(sample))
 
     def follow(self, alarms: Sequence[CellAlarm], around: Around, now_us: int) -> list[int]:
         """Takes in alarms and crossings up to a tick; returns the clients that are named now for the first time."""
@@ -224,6 +230,28 @@ class CampaignStory(SharedStory):
                 nats -= log_ratio(of, trials, trials * expected / n, alternative)
             most = max(most, nats)
         return most
+
+    def claims(self, signal: Signal, reads: npt.NDArray[Any]) -> bool:
+        """Whether a client that has been found out by itself is one of its own: by what campaigns of its kind are made
+        of, with most of its reads inside the rule and since it began, and not so many that it is a case for itself.
+
+        Args:
+            signal: about the client.
+            reads: the client's last ones (dtype READS), in log order.
+        """
+        if signal.pattern != ALONE[self.channel] or signal.route != self.route:
+            return False
+        own = (reads["route"] == self.route) & (reads["time_us"] >= self.since_us) & self.selector.covers(reads)
+        most = HEAVY * (self.taken if not self.channel else self.crossed)
+        n = int(np.count_nonzero(own))
+        return 2 * n > len(reads) and n <= most
+
+    def enlist(self, state: State, slot: int) -> None:
+        """Names a client it claims, and marks its slot."""
+        row = state.clients[slot]
+        if len(self.members) < MOST_NAMED:
+            self.members.setdefault(int(row["key"]), Member(printable(state.names[slot]), int(row["kind"])))
+        row["incident"] = self.number
 
     def settle(self, state: State, now_us: int) -> None:
         """Counts in the reads of those who are named and, while it lasts, those the rule selects; of those a part is
@@ -317,6 +345,25 @@ class CampaignStory(SharedStory):
     def actionable(self) -> bool:
         """Whether somebody could act on it, by the rule or by the names: those of half of its clients are enough."""
         return self.selector.actionable or 2 * len(self.members) >= self.count() > 0
+
+    @property
+    def rule(self) -> Selector:
+        """The rule to tell: where it would hit others too, it is for those clients only that are listed, if that
+        makes it one to act on. What it costs others then is what those share with the campaign: an address."""
+        rule = self.selector
+        if rule.actionable or not self.members:
+            return rule
+        before = self.before["client"][rule.covers(self.before)]
+        theirs = np.isin(before, np.fromiter(self.members, np.uint64, len(self.members)))
+        shared = (np.count_nonzero(theirs) or NONE_SEEN) / max(len(before), 1)
+        listed = replace(
+            rule,
+            listed=True,
+            recall=rule.recall * min(len(self.members), MOST_CLIENTS) / max(self.count(), 1),
+            benign_share=rule.benign_share * min(shared, 1.0),
+            precision=max(rule.precision, NAMING),
+        )
+        return listed if listed.actionable else rule
 
     def rename_routes(self, numbers: npt.NDArray[Any]) -> None:
         """Routes have got other numbers: by old number, the new one."""

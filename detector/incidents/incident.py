@@ -10,6 +10,7 @@ from detector.detectors.signal import Finding
 SEVERITIES = ("informational", "low", "medium", "high", "critical")
 
 NEW = "new"  # nobody has looked at it yet
+MOST_CLIENTS = 10_000  # listed, largest first
 
 PATTERNS = (
     "walk",  # one client reads ids in order
@@ -77,4 +78,4 @@ class Incident:
         return asdict(self)
 
 
-__all__ = ["NEW", "PATTERNS", "SEVERITIES", "Estimate", "Finding", "Incident"]
+__all__ = ["MOST_CLIENTS", "NEW", "PATTERNS", "SEVERITIES", "Estimate", "Finding", "Incident"]

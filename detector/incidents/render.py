@@ -5,14 +5,13 @@ from __future__ import annotations
 from detector.detectors import tripwire
 from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
-from detector.incidents.incident import SEVERITIES, Incident
+from detector.incidents.incident import MOST_CLIENTS, SEVERITIES, Incident
 from detector.incidents.moments import iso
 from detector.incidents.selectors import selector
 from detector.incidents.severity import INFORMATIONAL, LEAST, confidence, severity
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
 
-MOST_CLIENTS = 10_000
 MOST_ENDPOINTS = 20
 
 TAGS: dict[str, dict[str, list[str]]] = {
@@ -32,6 +31,7 @@ TAGS: dict[str, dict[str, list[str]]] = {
     "over_fetch": {"owasp_oat": ["OAT-011"], "owasp_api": ["API3:2023", "API4:2023"], "attack": ["T1119", "T1213"]},
     "metronome": {"owasp_oat": ["OAT-011"], "owasp_api": [], "attack": ["T1119"]},
 }
+
 
 def incidents(book: Book, detector: dict[str, str]) -> list[Incident]:
     """Every story in its present state, ordered by ``raised_at``, then ``incident``."""

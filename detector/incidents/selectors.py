@@ -26,17 +26,19 @@ def selector(story: Story, book: Book) -> dict[str, Any] | None:
 
 def _of_campaign(story: CampaignStory, book: Book) -> dict[str, Any]:
     """Agents and networks are told by their texts as far as those are known, else by ``~`` and their keyed hash."""
-    rule = story.selector
+    rule = story.rule
     agents = [book.agent_name(value) for value in rule.agents.tolist()]
     networks = [book.network_name(value) for value in rule.networks.tolist()]
     route = book.route_name(story.route)
     parts = [route, *_set("agent", agents), *_set("network", networks)]
+    parts += ["first seen within a day"] if rule.only_new else []
     return {
-        "text": " AND ".join([*parts, *(["first seen within a day"] if rule.only_new else [])]),
+        "text": " AND ".join([*parts, *(["one of the clients listed"] if rule.listed else [])]),
         "route": route,
         "agents": agents[:MOST_VALUES],
         "networks": networks[:MOST_VALUES],
         "new_clients": rule.only_new,
+        "listed_clients": rule.listed,
         "ids": None,
         "recall": round(rule.recall, 4),
         "benign_share": float(f"{rule.benign_share:.3g}"),
@@ -56,6 +58,7 @@ def _of_sweep(story: SweepStory, book: Book) -> dict[str, Any] | None:
         "agents": [],
         "networks": [],
         "new_clients": False,
+        "listed_clients": False,
         "ids": _ids(rule.front) if rule.front else None,
         "recall": round(rule.recall, 4),
         "benign_share": float(f"{rule.benign_share:.3g}"),

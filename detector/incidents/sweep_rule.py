@@ -35,7 +35,7 @@ class Usual:
         sample = ordinary.rows(before_us)
         found = sample["number"][sample["route"] == route]
         kept = found[:MOST_USUAL]  # by rank: as even a sample as the whole
-        return cls(np.sort(kept), len(sample) * len(kept) / max(len(found), 1))
+        return cls(np.sort(kept), len(sample) * len(kept) / len(found) if len(found) else float(len(sample)))
 
     def share(self, hits: float) -> float:
         """So many of them, as a share of all ordinary requests; 1 where nothing is known."""
