@@ -23,8 +23,8 @@ PRIOR_MISS = (1.5, 50.0)
 """Misses and tries before the first: 3 %, the share of unknown ids in ordinary API traffic."""
 
 EMPTY_BYTES = 3
-"""Bytes of a body that hold no record: ``{}``, ``[]`` or ``""``, with a line's end. An envelope around nothing is longer
-than that and passes for a record, unless the log says how many an answer holds. None at all may be an answer that was
+"""Bytes of a body that hold no record: ``{}``, ``[]`` or ``""`` and a line's end (RFC 8259; the shortest word, null or
+true, has four). An envelope around nothing is longer and passes for a record. No bytes at all may be an answer that was
 cut or not counted."""
 
 FAMILIAR_TRIES = 64.0

@@ -242,9 +242,9 @@ def _client_worth(c, floor):
 
 
 @njit
-def _is_empty(status, rows, bytes_out, is_request):
+def _is_empty(status, bytes_out, is_request):
     """Whether a request was answered that there is nothing, by a body without anything in it instead of a status."""
-    return is_request != 0 and 200 <= status < 300 and (rows == 0 or 0 < bytes_out <= EMPTY_BYTES)
+    return is_request != 0 and 200 <= status < 300 and 0 < bytes_out <= EMPTY_BYTES
 
 
 def judge(
@@ -311,7 +311,7 @@ def judge(
             out_flags[i] = cohort << COHORT_SHIFT
             at = status[i]
             good = at == 0 or (at >= 200 and at < 300) or at == 304
-            miss = (flags[i] & MISS) != 0 or _is_empty(at, rows[i], bytes_out[i], requests[i])
+            miss = (flags[i] & MISS) != 0 or _is_empty(at, bytes_out[i], requests[i])
             trial = object_[i] != U(0) and flags[i] & (STATIC | PAGED) == 0 and readable[i] and (good or miss)
             r = routes[route[i]]
             r.requests += requests[i]

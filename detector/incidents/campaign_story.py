@@ -33,8 +33,8 @@ CHANNELS = {"lookup": 1}  # by pattern: its crossings are those of misses; of al
 
 SURE = 99.0  # odds at which a client is named: of the named ones at least 99 % are to belong to it
 ALONE = ("bulk", "guessing")
-"""By channel: what a campaign's clients are found out as one by one, when they have done enough for that. Whoever walks,
-over-fetches or breaks a contract beside it is another matter."""
+"""By channel: what a campaign's clients are found out as one by one, when they have done enough for that. Whoever
+walks, over-fetches or breaks a contract beside it is another matter."""
 
 HEAVY = 0.1  # of a campaign's reads by one client: whoever makes more is told for himself
 

@@ -13,7 +13,10 @@ from detector.incidents.front import Front, front
 from detector.incidents.ordinary import Ordinary
 
 MOST_USUAL = 1 << 14  # ordinary requests of its route kept: the share at the front is then known to .4 % of them
-AHEAD_US = 3_600_000_000  # log time for which a front is told: by then it has been told anew, or has ended
+AHEAD_US = 600_000_000
+"""Log time for which a front is told. While it moves on, its story is told anew when it has grown by a tenth: within ten
+minutes in its first hour and a half, and by then its pace is known to a tenth."""
+
 STEPS = 60  # moments of that time at which it is looked at what the front would hit
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from detector.detectors.campaign import CellAlarm
 from detector.detectors.signal import Finding, Signal
@@ -236,6 +237,55 @@ def test_stories_of_its_members_are_absorbed() -> None:
     assert isinstance(shared, CampaignStory)
     assert shared.owns(member)
     assert site.state.clients["incident"][slot] == shared.number
+
+
+def _found_out(site: Site, client: int, pattern: str = "bulk", route: int = 1) -> None:
+    """A client of the crew, or another one, is convicted by itself."""
+    found = [Finding("reads", 9, 0, 1.0)]
+    site.book.raise_client(
+        Signal(pattern, route, client, site.minute * MINUTE_US, 20.0, 17.0, found), site.slots[client]
+    )
+
+
+def test_whoever_is_found_out_during_a_campaign_belongs_to_it() -> None:
+    """One of the crew that nobody could name until it was convicted alone is named in the campaign, and raises nothing
+    of its own; whoever does something else there, or elsewhere, or was there before, does."""
+    site = Site(shared=False)
+    for minute in range(BEFORE + 3):
+        site.play(crew=600 if minute >= BEFORE else 0, alarms=1 if minute >= BEFORE else 0)
+    (story,) = site.book.stories
+    assert isinstance(story, CampaignStory)
+    crew = [client for client in site.slots if client >= 10_000_000 and client not in story.members]
+    _found_out(site, crew[0])
+    assert site.book.stories == [story]
+    assert site.state.clients["incident"][site.slots[crew[0]]] == story.number
+    assert f"c{crew[0]}" in incident(story, site.book, SAID).clients
+    usual = next(c for c in site.slots if c < 10_000_000 and len(site.recent.of_client(c, 0)) >= 10)
+    _found_out(site, usual)
+    _found_out(site, crew[1], pattern="walk")
+    _found_out(site, crew[2], route=2)
+    assert [s.pattern for s in site.book.stories] == ["campaign", "bulk", "walk", "bulk"]
+    story.taken = 5
+    _found_out(site, crew[3])
+    assert len(site.book.stories) == 5  # who makes a tenth of it is told for himself
+
+
+def test_names_are_a_rule_on_their_route() -> None:
+    """Where the crew shares nothing but can be named, the rule is for the clients listed, at what those it shares with
+    ordinary clients cost; nobody named, or too few of them, and it is not."""
+    story = campaign(shared=False).book.stories[0]
+    assert isinstance(story, CampaignStory)
+    wide = story.selector = replace(story.selector, benign_share=0.01)
+    assert not wide.actionable
+    story.excess, names = {(1, 1): 10.0}, dict(list(story.members.items())[:8])
+    story.members = names
+    assert (story.rule.listed, story.rule.actionable) == (True, True)
+    assert story.rule.recall == pytest.approx(0.8 * wide.recall)
+    assert story.rule.benign_share < 1e-3
+    story.members = dict(list(names.items())[:3])
+    assert story.rule is wide
+    story.members = {}
+    assert story.rule is wide
 
 
 def test_alarms_where_a_sweep_is_open_are_the_sweeps() -> None:

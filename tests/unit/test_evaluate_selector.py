@@ -55,7 +55,7 @@ def requests() -> tuple[np.ndarray[Any, Any], Rows, Columns]:
     rows = rows[np.argsort(rows["time_us"], kind="stable")]
     batch = columns.hashes(rows)
     seen = np.zeros(len(rows), SEEN)
-    for name in ("time_us", "source", "agent", "network"):
+    for name in ("time_us", "number", "source", "agent", "network"):
         seen[name] = getattr(batch, name)
     seen["actor"], seen["weight"], seen["route"] = rows["actor"], 1, 1
     seen["client"] = np.where(
@@ -119,6 +119,41 @@ def test_unknown_condition_selects_nothing() -> None:
     known = selecting(columns)
     assert not known.mask({"moon": "full"}, [ROUTE], seen).any()
     assert not known.mask({"agent": "never heard of"}, [ROUTE], seen).any()
+
+
+def test_a_front_selects_by_id_and_moment() -> None:
+    """Ids at the place a queue has reached when they are asked for, on either side of the moment it is told for; one
+    that cannot be read selects nothing."""
+    seen, _, columns = requests()
+    known = selecting(columns)
+    theirs = seen["actor"] >= 0
+    ids = {"at": "2026-03-03T01:07:40Z", "number": 60, "per_second": 1.0, "within": 0, "widening": 0.0}
+    assert T0 + 60_000_000 == 1_772_500_060_000_000
+    found = known.mask({"ids": ids}, [ROUTE], seen)
+    assert (found & theirs).sum() == 200
+    assert (found & ~theirs).sum() <= 1
+    wide = known.mask({"ids": {**ids, "within": 300, "widening": 0.5}}, [ROUTE], seen)
+    assert (wide & ~theirs).sum() > 5
+    assert (wide & theirs).sum() == 200
+    late = known.mask({"ids": {**ids, "number": 160}}, [ROUTE], seen)
+    assert not (late & theirs).any()
+    for broken in ({**ids, "at": "noon"}, {"number": 60}, "60-90"):
+        assert not known.mask({"ids": broken}, [ROUTE], seen).any()
+    assert known.mask({"ids": None}, [ROUTE], seen).all()
+
+
+def test_a_rule_for_listed_clients_selects_them_on_its_route() -> None:
+    """Names and route hold both: what the named ones do elsewhere, and what others do here, is not selected."""
+    seen, _, columns = requests()
+    census = Everybody(selecting(columns))
+    theirs = seen["actor"] >= 0
+    rule = {"route": ROUTE, "listed_clients": True}
+    clients = [f"c{2 * k + 1}" for k in range(10)]
+    assert (census.selected(told(0, clients=clients, selector=rule)[1], seen) == theirs).all()
+    seen["route"][: len(seen) // 2] = 2
+    found = census.selected(told(0, clients=clients, selector=rule)[1], seen)
+    assert (found == (theirs & (seen["route"] == 1))).all()
+    assert not census.selected(told(0, clients=[], selector=rule)[1], seen).any()
 
 
 def test_selector_alert_is_worth_what_it_selects() -> None:
