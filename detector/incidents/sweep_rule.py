@@ -14,8 +14,8 @@ from detector.incidents.ordinary import Ordinary
 
 MOST_USUAL = 1 << 14  # ordinary requests of its route kept: the share at the front is then known to .4 % of them
 AHEAD_US = 600_000_000
-"""Log time for which a front is told. While it moves on, its story is told anew when it has grown by a tenth: within ten
-minutes in its first hour and a half, and by then its pace is known to a tenth."""
+"""Log time for which a front is told. While it moves on, its story is told anew when it has grown by a tenth: within
+ten minutes in its first hour and a half, and by then its pace is known to a tenth."""
 
 STEPS = 60  # moments of that time at which it is looked at what the front would hit
 
