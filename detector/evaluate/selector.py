@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -27,15 +27,15 @@ _FIELDS = {"endpoint": "route", "new_client": "new", "cohort": "new"}  # by the 
 
 @dataclass(frozen=True)
 class Conjunct:
-    """One condition: a field of the request and the texts it may have, or a front of ids."""
+    """One condition: a field of the request and the texts it may have, or fronts of ids."""
 
     field: str
     values: tuple[str, ...]
-    front: Front | None = None
+    fronts: tuple[Front, ...] = ()
 
 
 def conjuncts(selector: dict[str, Any]) -> list[Conjunct]:
-    """The conditions of a selector: keys with a text, a list of texts, a front of ids or true; plural keys mean the
+    """The conditions of a selector: keys with a text, a list of texts, fronts of ids or true; plural keys mean the
     same as singular ones. Its figures, empty lists, null and false restrict nothing and are left out.
     """
     return [
@@ -46,18 +46,19 @@ def conjuncts(selector: dict[str, Any]) -> list[Conjunct]:
 
 
 def _conjunct(field: str, value: Any) -> Conjunct:
-    if field == "id" and isinstance(value, dict):
-        return Conjunct(field, (), _front(value))
+    if field == "id":
+        return Conjunct(field, (), tuple(_fronts(value)))
     return Conjunct(field, tuple(str(v) for v in value) if isinstance(value, list | tuple) else (str(value),))
 
 
-def _front(ids: dict[str, Any]) -> Front | None:
-    """A front of ids as a selector tells it; None, which selects nothing, where that cannot be read."""
-    try:
-        numbers = (int(ids["number"]), float(ids["per_second"]), int(ids["within"]), float(ids["widening"]))
-        return Front(parse_moment(ids["at"], "ids"), *numbers)
-    except (KeyError, TypeError, ValueError, DetectorError):
-        return None
+def _fronts(ids: Any) -> Iterator[Front]:
+    """The fronts of ids a selector tells; what cannot be read as one selects nothing."""
+    for told in ids if isinstance(ids, list | tuple) else ():
+        try:
+            numbers = (int(told["number"]), float(told["per_second"]), int(told["within"]), float(told["widening"]))
+            yield Front(parse_moment(told["at"], "ids"), *numbers)
+        except (KeyError, TypeError, ValueError, DetectorError):
+            continue
 
 
 def _field(key: str) -> str:
@@ -108,8 +109,9 @@ class Selecting:
             return np.isin(seen["agent"], _keys([_hash(self._agents, value) for value in part.values]))
         if part.field == "network":
             return np.isin(seen["network"], self._networks(part.values).astype(np.uint32))
-        if part.field == "id" and part.front is not None:
-            return part.front.covers(seen["time_us"], seen["number"])
+        if part.field == "id" and part.fronts:
+            at_one = [front.covers(seen["time_us"], seen["number"]) for front in part.fronts]
+            return np.asarray(np.any(at_one, axis=0))
         if part.field == "new":
             return np.asarray(seen["time_us"] - self._first_us(seen["client"]) < NEW_US)
         return np.zeros(len(seen), np.bool_)

@@ -39,7 +39,7 @@ def _of_campaign(story: CampaignStory, book: Book) -> dict[str, Any]:
         "networks": networks[:MOST_VALUES],
         "new_clients": rule.only_new,
         "listed_clients": rule.listed,
-        "ids": None,
+        "ids": [],
         "recall": round(rule.recall, 4),
         "benign_share": float(f"{rule.benign_share:.3g}"),
         "precision": round(rule.precision, 4),
@@ -53,13 +53,13 @@ def _of_sweep(story: SweepStory, book: Book) -> dict[str, Any] | None:
         return None
     route = book.route_name(story.route)
     return {
-        "text": " AND ".join([route, *([_front(rule.front)] if rule.front else [])]),
+        "text": " AND ".join([route, *([" OR ".join(map(_front, rule.fronts))] if rule.fronts else [])]),
         "route": route,
         "agents": [],
         "networks": [],
         "new_clients": False,
         "listed_clients": False,
-        "ids": _ids(rule.front) if rule.front else None,
+        "ids": [_ids(front) for front in rule.fronts],
         "recall": round(rule.recall, 4),
         "benign_share": float(f"{rule.benign_share:.3g}"),
         "precision": round(story.precision(rule, book.ordinary), 4),

@@ -1,4 +1,4 @@
-"""What selects a sweep, however many addresses it comes from: its route, or the ids at its front."""
+"""What selects a sweep, however many addresses it comes from: its route, or the ids at its fronts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.incidents.attribution import ACTIONABLE_RECALL, ACTIONABLE_SHARE, NONE_SEEN, SAFE_SHARE
-from detector.incidents.front import Front, front
+from detector.incidents.front import Front, fronts
 from detector.incidents.ordinary import Ordinary
 
 MOST_USUAL = 1 << 14  # ordinary requests of its route kept: the share at the front is then known to .4 % of them
@@ -50,12 +50,12 @@ class SweepRule:
     """A conjunction that selects a sweep, beside its route.
 
     Attributes:
-        front: the ids it reads at a time; None = the route alone.
+        fronts: the ids it reads at a time, those of any; none = the route alone.
         recall: share of its last reads that it selects.
         benign_share: share of all ordinary requests that it selects.
     """
 
-    front: Front | None
+    fronts: tuple[Front, ...]
     recall: float
     benign_share: float
 
@@ -66,7 +66,7 @@ class SweepRule:
 
 
 def sweep_rule(points: npt.NDArray[Any], reads: int, usual: Usual) -> SweepRule | None:
-    """The shortest rule that hits next to nobody else: the route alone where hardly anybody uses it, else its front.
+    """The shortest rule that hits next to nobody else: the route alone where hardly anybody uses it, else its fronts.
 
     Args:
         points: of the sweep (dtype `trail.POINT`), in log order, evenly thinned.
@@ -77,17 +77,18 @@ def sweep_rule(points: npt.NDArray[Any], reads: int, usual: Usual) -> SweepRule 
     """
     whole = usual.share(len(usual.numbers))
     if whole <= SAFE_SHARE:
-        return SweepRule(None, 1.0, whole)
-    found = front(points, reads)
-    if found is None:
+        return SweepRule((), 1.0, whole)
+    found = fronts(points, reads)
+    if not found:
         return None
     newest = points[len(points) // 2 :]
-    recall = float(np.mean(found.covers(newest["time_us"], newest["number"])))
-    return SweepRule(found, recall, min(usual.share(_hits(found, usual.numbers)), whole))
+    covered = [front.covers(newest["time_us"], newest["number"]) for front in found]
+    hits = sum(_hits(front, usual.numbers) for front in found)
+    return SweepRule(found, float(np.mean(np.any(covered, axis=0))), min(usual.share(hits), whole))
 
 
-def _hits(found: Front, numbers: npt.NDArray[np.int64]) -> float:
-    """How many of these ids lie at the front, on average over the time it is told for."""
-    low, high = found.between(found.at_us + np.arange(STEPS) * (AHEAD_US // STEPS))
+def _hits(front: Front, numbers: npt.NDArray[np.int64]) -> float:
+    """How many of these ids lie at a front, on average over the time it is told for."""
+    low, high = front.between(front.at_us + np.arange(STEPS) * (AHEAD_US // STEPS))
     inside = np.searchsorted(numbers, high, side="right") - np.searchsorted(numbers, np.maximum(low, 0.0))
     return float(inside.mean())

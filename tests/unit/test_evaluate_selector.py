@@ -129,17 +129,18 @@ def test_a_front_selects_by_id_and_moment() -> None:
     theirs = seen["actor"] >= 0
     ids = {"at": "2026-03-03T01:07:40Z", "number": 60, "per_second": 1.0, "within": 0, "widening": 0.0}
     assert T0 + 60_000_000 == 1_772_500_060_000_000
-    found = known.mask({"ids": ids}, [ROUTE], seen)
+    found = known.mask({"ids": [ids]}, [ROUTE], seen)
     assert (found & theirs).sum() == 200
     assert (found & ~theirs).sum() <= 1
-    wide = known.mask({"ids": {**ids, "within": 300, "widening": 0.5}}, [ROUTE], seen)
+    wide = known.mask({"ids": [{**ids, "within": 300, "widening": 0.5}]}, [ROUTE], seen)
     assert (wide & ~theirs).sum() > 5
     assert (wide & theirs).sum() == 200
-    late = known.mask({"ids": {**ids, "number": 160}}, [ROUTE], seen)
+    late = known.mask({"ids": [{**ids, "number": 160}]}, [ROUTE], seen)
     assert not (late & theirs).any()
-    for broken in ({**ids, "at": "noon"}, {"number": 60}, "60-90"):
+    assert (known.mask({"ids": [{**ids, "number": 160}, ids]}, [ROUTE], seen) == (late | found)).all()
+    for broken in ([{**ids, "at": "noon"}], [{"number": 60}], "60-90", ["60"]):
         assert not known.mask({"ids": broken}, [ROUTE], seen).any()
-    assert known.mask({"ids": None}, [ROUTE], seen).all()
+    assert known.mask({"ids": []}, [ROUTE], seen).all()
 
 
 def test_a_rule_for_listed_clients_selects_them_on_its_route() -> None:

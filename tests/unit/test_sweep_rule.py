@@ -8,7 +8,7 @@ import pytest
 
 from detector.detectors.signal import Signal
 from detector.incidents import keeping
-from detector.incidents.front import FEWEST, front
+from detector.incidents.front import FEWEST, Front, fronts
 from detector.incidents.incident import Incident
 from detector.incidents.ordinary import ORDINARY, Ordinary
 from detector.incidents.render import incident
@@ -28,6 +28,13 @@ def queue(n: int, pace: float, first: int = 100_000, seed: int = 1) -> npt.NDArr
     points["time_us"] = START + np.cumsum(rng.exponential(1e6 / abs(pace), n)).astype(np.int64)
     points["number"] = first + np.arange(n) * (1 if pace > 0 else -1)
     return points
+
+
+def front(points: npt.NDArray[np.void], reads: int) -> Front | None:
+    """The only front there is."""
+    found = fronts(points, reads)
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 def usual(reads: int, sampled: int = 60_000, seed: int = 2) -> Usual:
@@ -69,6 +76,23 @@ def test_what_does_not_move_has_no_front() -> None:
     assert front(moment, 100) is None
 
 
+@pytest.mark.parametrize("thinned", [1, 16])
+def test_each_queue_has_its_front(thinned: int) -> None:
+    """Three workers with ranges of their own, one of them downwards, are three fronts; what they read later lies at
+    one of them, as it does for a story that keeps one point of sixteen."""
+    n = 200 * thinned
+    queues = [
+        queue(2 * n, pace, first, seed) for seed, (pace, first) in enumerate([(20, 10**6), (-35, 9**6), (9, 10**4)])
+    ]
+    both = np.concatenate(queues)
+    both = both[np.argsort(both["time_us"], kind="stable")]
+    seen = both[both["time_us"] < START + n * 10**6 // 40]
+    found = fronts(seen[::thinned], len(seen))
+    assert [round(f.per_second) for f in found] == pytest.approx([9, -35, 20], rel=0.25)
+    later = both[len(seen) : len(seen) + n]
+    assert np.mean(np.any([f.covers(later["time_us"], later["number"]) for f in found], axis=0)) > 0.9
+
+
 def test_no_id_lies_at_no_front() -> None:
     """A request without a number is never selected, also where the front passes zero."""
     found = front(queue(200, -37.0, first=200), 200)
@@ -80,7 +104,7 @@ def test_a_route_nobody_uses_is_selected_whole() -> None:
     """The shortest rule that costs nobody anything is told: the route."""
     rule = sweep_rule(queue(200, 37.0), 200, usual(0))
     assert rule is not None
-    assert (rule.front, rule.recall, rule.actionable) == (None, 1.0, True)
+    assert (rule.fronts, rule.recall, rule.actionable) == ((), 1.0, True)
     assert rule.benign_share == pytest.approx(3 / 60_000)
 
 
@@ -89,11 +113,11 @@ def test_a_busy_route_is_selected_at_the_front() -> None:
     points, ordinary = queue(2000, 37.0)[::4], usual(12_000)
     rule = sweep_rule(points, 2000, ordinary)
     assert rule is not None
-    assert rule.front is not None
+    (front,) = rule.fronts
     assert rule.actionable
     assert rule.recall > 0.9
-    later = rule.front.at_us + np.arange(600) * 1_000_000
-    low, high = rule.front.between(later)
+    later = front.at_us + np.arange(600) * 1_000_000
+    low, high = front.between(later)
     assert rule.benign_share == pytest.approx(0.2 * float(np.mean(high - low)) / IDS, rel=0.5)
 
 
@@ -101,7 +125,7 @@ def test_without_a_sample_nothing_is_believed_harmless() -> None:
     """At the beginning of a log a front is told, but not as one to act upon."""
     rule = sweep_rule(queue(200, 37.0), 200, Usual())
     assert rule is not None
-    assert (rule.front is not None, rule.benign_share, rule.actionable) == (True, 1.0, False)
+    assert (len(rule.fronts), rule.benign_share, rule.actionable) == (1, 1.0, False)
     assert sweep_rule(queue(5, 37.0), 5, usual(12_000)) is None
 
 
@@ -162,7 +186,8 @@ def test_a_sweep_of_one_read_each_is_told_by_its_front() -> None:
     rule = whole.selector
     assert whole.pattern == "sweep"
     assert rule is not None
-    assert rule["ids"]["per_second"] == pytest.approx(20.0, rel=0.1)
+    (ids,) = rule["ids"]
+    assert ids["per_second"] == pytest.approx(20.0, rel=0.1)
     assert rule["recall"] > 0.9
     assert rule["text"].startswith("GET /users/{id} AND id within ")
     assert whole.client_count == pytest.approx(12_000, rel=0.03)
