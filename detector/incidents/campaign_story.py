@@ -32,9 +32,9 @@ from detector.state.layout import State
 CHANNELS = {"lookup": 1}  # by pattern: its crossings are those of misses; of all others those of cold reads
 
 SURE = 99.0  # odds at which a client is named: of the named ones at least 99 % are to belong to it
-ALONE = ("bulk", "guessing")
-"""By channel: what a campaign's clients are found out as one by one, when they have done enough for that. Whoever
-walks, over-fetches or breaks a contract beside it is another matter."""
+ALONE = "bulk"
+"""What clients of a campaign of cold reads are found out as one by one, when they have done enough for that. Whoever
+walks, over-fetches or breaks a contract beside it is another matter; those of look-ups are named long before."""
 
 HEAVY = 0.1  # of a campaign's reads by one client: whoever makes more is told for himself
 
@@ -239,12 +239,11 @@ class CampaignStory(SharedStory):
             signal: about the client.
             reads: the client's last ones (dtype READS), in log order.
         """
-        if signal.pattern != ALONE[self.channel] or signal.route != self.route:
+        if self.channel or signal.pattern != ALONE or signal.route != self.route:
             return False
         own = (reads["route"] == self.route) & (reads["time_us"] >= self.since_us) & self.selector.covers(reads)
-        most = HEAVY * (self.taken if not self.channel else self.crossed)
         n = int(np.count_nonzero(own))
-        return 2 * n > len(reads) and n <= most
+        return 2 * n > len(reads) and n <= HEAVY * self.taken
 
     def enlist(self, state: State, slot: int) -> None:
         """Names a client it claims, and marks its slot."""
