@@ -24,7 +24,7 @@ def extract(pipeline: Pipeline, part: int) -> Saved:
     pipeline.book.move(moved)
     stories = pipeline.book.take_out(clients["key"])
     named = [np.fromiter(story.routes_named(), np.int64) for story in stories]
-    meant = [clients[field].astype(np.int64) for field in ("lead", "over_route", "taught_route", "beat_route")]
+    meant = [clients[field].astype(np.int64) for field in ("lead", "over_route", "taught_route", "beat_route", "entry")]
     paths = pipeline.routes.paths(np.concatenate([*meant, reads["route"], *named]))
     rooms: dict[str, Arrays] = {
         "part": {"clients": clients, "names": names, "reads": reads},
@@ -53,7 +53,7 @@ def insert(pipeline: Pipeline, saved: Saved, part: int) -> None:
         for story in stories:
             story.rename_routes(numbers)
         renumbered = pipeline.book.put_in(stories)
-        for field in ("lead", "over_route", "taught_route", "beat_route"):
+        for field in ("lead", "over_route", "taught_route", "beat_route", "entry"):
             clients[field] = numbers[clients[field]]
         incident = np.array([renumbered.get(number, 0) for number in clients["incident"].tolist()], np.int32)
         clients["raised"][incident == 0] = 0

@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.detectors import (
-    BLOCK_DETECTORS,
-    CELL_DETECTORS,
-    CLIENT_DETECTORS,
-    PATTERNS,
-    Budget,
-    campaign,
-    tripwire,
-)
+from detector.detectors import BLOCK_DETECTORS, CELL_DETECTORS, CLIENT_DETECTORS, PATTERNS, Budget, campaign, tripwire
 from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import ClientEvidence, Null
 from detector.evidence.contract import Contracts, Terms
@@ -26,6 +18,7 @@ from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
 from detector.evidence.policy import Policy
 from detector.evidence.tripwire import Tripwires, Wire
+from detector.incidents.account_watch import AccountWatch
 from detector.incidents.book import Book
 from detector.incidents.company import company
 from detector.incidents.consents import ConsentWatch
@@ -104,6 +97,7 @@ class Pipeline:
         self.book.data_classes = self.routes.data_classes
         if self.on_news is not None:
             self.book.tell, self.book.keep_closed = self._tell, False
+        self.accounts = AccountWatch(self.state, self.book)
         self.null = Null(floor=self.rules.floor)
         self.watch = ContractWatch(Contracts((), self.routes.name), self.book, self.rules.floor)
         self.consents = ConsentWatch(Policy(), self.book, self.routes.data_classes)
@@ -231,13 +225,14 @@ class Pipeline:
     def _limit_cells(self) -> None:
         """When cells alarm: follows from how many count something in a minute and from the budget."""
         campaign.limit(self.state.limits, int(self.state.counters[COUNTER["busy"]]), self.rules.budget, CELL_DETECTORS)
+        self.accounts.limit(self.rules.budget)
 
     def _note(self, batch: Batch, judged: Judged) -> None:
         self.recent.add(batch, judged)
         self.book.observe(batch, judged)
         was_open = self.book.is_open
         if judged.client is not None:
-            self._weigh_client(judged, int(judged.slot[judged.last - 1]))
+            self._weigh_client(judged, int(judged.slot[judged.last - 1]), batch)
         if judged.block is not None:
             self._weigh_block(judged)
         if self.book.is_open and not was_open and not self._watches:
@@ -247,21 +242,23 @@ class Pipeline:
         """What cells said at the end of a minute of log time, all of it together; open campaigns are followed
         also where they said nothing."""
         was_open = self.book.is_open
+        now_us = int(self.state.counters[COUNTER["minute"]]) * TICK_US
         alarms = [] if rows is None else campaign.read(rows, self.state.limits, CELL_DETECTORS, self.rules.patterns)
         if alarms or self.book.follows:
-            now_us = int(self.state.counters[COUNTER["minute"]]) * TICK_US
             self.book.raise_campaign(alarms, self.state.last_crossings(), now_us)
-            if self.book.is_open and not was_open:
-                self._next_tick = now_us + TICK_US
+        self.accounts.hear(self.null, self.rules.patterns)
+        if self.book.is_open and not was_open:
+            self._next_tick = now_us + TICK_US
 
-    def _weigh_client(self, judged: Judged, slot: int) -> None:
+    def _weigh_client(self, judged: Judged, slot: int, batch: Batch) -> None:
         if isinstance(self.book.story(int(self.state.clients[slot]["incident"])), SharedStory):
             return
         evidence = ClientEvidence(judged.client, self.null)
+        self.accounts.weigh(evidence, slot, batch, judged.last - 1)
         for pattern, (_, judge) in CLIENT_DETECTORS.items():
             if pattern in self.rules.patterns:
                 signal = judge(evidence, self.rules.budget)
-                if signal is not None:
+                if signal is not None and not self.accounts.takes(signal, slot):
                     self.book.raise_client(signal, slot)
 
     def _tripped(self, batch: Batch) -> dict[int, Wire]:

@@ -93,7 +93,7 @@ def _by_record(pairs: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[A
 
 
 def _columns(record: Mapping[str, Any], meta: Mapping[str, Any], rows: Any, named: Any) -> dict[str, list[Any]]:
-    from detector.incidents.render import iso
+    from detector.incidents.moments import iso
 
     n = len(rows)
     clients, routes = meta["clients"], meta["routes"]

@@ -73,7 +73,7 @@ def reads(
 
 
 def _document(answer: Answer) -> dict[str, Any]:
-    from detector.incidents.render import iso
+    from detector.incidents.moments import iso
 
     seen = answer.coverage
     readers = []

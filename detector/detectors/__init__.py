@@ -2,7 +2,8 @@
 
 A new detector of single clients is one file with a function ``judge(evidence, budget) -> Signal | None`` and one line
 here; what it is convicted of is remembered in the bit of its line. One of many clients together, by what they have in
-common, is one file with a `campaign.Cells` and one line.
+common, is one file with a `campaign.Cells` and one line; one of many accounts, one file with a `tallies.Tally` and one
+line.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from detector.detectors import (
+    accounts,
     bulk,
     campaign,
     consent,
     contract,
+    fan_out,
     guessing,
     lookup,
     metronome,
@@ -23,6 +26,7 @@ from detector.detectors import (
     walk,
 )
 from detector.detectors.signal import Budget, Signal
+from detector.detectors.tallies import Tally
 from detector.evidence.client import ClientEvidence
 
 CLIENT_DETECTORS: dict[str, tuple[int, Callable[[ClientEvidence, Budget], Signal | None]]] = {
@@ -44,7 +48,21 @@ RULE_DETECTORS: dict[str, Callable[..., object]] = {
 
 CELL_DETECTORS: dict[str, campaign.Cells] = {"campaign": campaign.CELLS, "lookup": lookup.CELLS}
 
-PATTERNS = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS, *CELL_DETECTORS, *RULE_DETECTORS])
+TALLY_DETECTORS: dict[str, Tally] = {"fan_out": fan_out.TALLY, "accounts": accounts.TALLY}
+"""Many accounts in few hands. What `accounts` finds is called fan-out as well: it is the same to whoever is paged."""
+
+_TALLIED = {detector.pattern for detector in TALLY_DETECTORS.values()}
+
+PATTERNS = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS, *CELL_DETECTORS, *_TALLIED, *RULE_DETECTORS])
 """Every pattern that there is a detector for."""
 
-__all__ = ["BLOCK_DETECTORS", "CELL_DETECTORS", "CLIENT_DETECTORS", "PATTERNS", "RULE_DETECTORS", "Budget", "Signal"]
+__all__ = [
+    "BLOCK_DETECTORS",
+    "CELL_DETECTORS",
+    "CLIENT_DETECTORS",
+    "PATTERNS",
+    "RULE_DETECTORS",
+    "TALLY_DETECTORS",
+    "Budget",
+    "Signal",
+]

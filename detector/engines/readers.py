@@ -23,7 +23,7 @@ from detector.engines.silence import Silence
 from detector.engines.tally import Tally
 from detector.engines.wording import Wording
 from detector.errors import UsageError
-from detector.incidents.render import iso
+from detector.incidents.moments import iso
 from detector.records.batch import KINDS, LEDGER, PAGED, Batch
 from detector.records.declared import token
 from detector.records.ledger import ACTIONS, GRANT, MANNERS, VIEW

@@ -36,12 +36,13 @@ class Census:
         order = np.argsort(keys)
         self._keys: Keys = keys[order]
         self._first_us = state.in_use["first_us"][order]
+        self._entry = state.in_use["entry"][order]
         names = np.ascontiguousarray(state.names[: len(keys)]).view(f"S{NAME_BYTES}")[:, 0]
         by_name = np.argsort(names)
         self._names, self._named = names[by_name], keys[by_name]
         self._partners = _partners(columns)
         routes = {pipeline.routes.name(route): route for route in range(1, len(pipeline.routes) + 1)}
-        self._selecting = Selecting(columns, agents, routes, self.first_us)
+        self._selecting = Selecting(columns, agents, routes, self.first_us, self.entry)
 
     def first_us(self, keys: Keys) -> npt.NDArray[np.int64]:
         """When clients were first seen; never (the far future) where they are not among those held."""
@@ -49,6 +50,13 @@ class Census:
             return np.full(len(keys), np.iinfo(np.int64).max)
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[at] == keys, self._first_us[at], np.iinfo(np.int64).max)
+
+    def entry(self, keys: Keys) -> npt.NDArray[np.int64]:
+        """The routes of clients' first requests; 0 where they are not among those held."""
+        if not len(self._keys):
+            return np.zeros(len(keys), np.int64)
+        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        return np.where(self._keys[at] == keys, self._entry[at], 0).astype(np.int64)
 
     def keys(self, names: list[str]) -> Keys:
         """Hashes of clients by their printable names; a partner goes by its accounts."""

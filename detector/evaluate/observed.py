@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.records.batch import Batch
 from detector.simulate.columns.rows import Rows
 from detector.simulate.ledger import Ledger
 from detector.simulate.play import Labelled
@@ -23,6 +24,7 @@ SEEN = np.dtype(
         ("route", "u4"),
         ("actor", "i4"),  # -1 = not the attacker
         ("weight", "u4"),  # requests it stands for
+        ("nth", "u4"),  # which of its client's on its route it is, from 1, since the run began
     ]
 )
 """A request as a selector may look at it."""
@@ -30,6 +32,7 @@ SEEN = np.dtype(
 COUNTED = np.dtype([("client", "u8"), ("requests", "i8"), ("made_by", "u1"), ("attack", "?")])
 """A client's requests: by the attacker's hand or not, and what made the first of them (`simulate.columns.rows`)."""
 
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 _MERGE = 64  # batches between two mergers of the counts
 
 Mask = npt.NDArray[np.bool_]
@@ -48,6 +51,7 @@ class Observed:
     _ledgers: list[Ledger] = field(default_factory=list)
     _seen: list[npt.NDArray[Any]] = field(default_factory=list)
     _counts: list[npt.NDArray[Any]] = field(default_factory=list)
+    _asked: dict[int, int] = field(default_factory=dict)
     last_us: int = 0
 
     def add(self, part: Labelled, whole: Rows | None = None) -> None:
@@ -69,11 +73,24 @@ class Observed:
             seen[name] = getattr(batch, name)[keep]
         seen["actor"] = rows["actor"][keep]
         seen["weight"] = np.where(seen["actor"] >= 0, 1, self.each)
+        if self.each:
+            seen["nth"][asked[keep]] = self._nth(batch, asked)[keep[asked]]
         self._seen.append(seen)
         self._counts.append(_counted(batch.client[asked], rows[asked]))
         if len(self._counts) > _MERGE:
             self._counts = [merged(self._counts)]
         self.last_us = int(batch.time_us[-1])
+
+    def _nth(self, batch: Batch, asked: Mask) -> npt.NDArray[np.int64]:
+        """The number of each request among those of its client on its route."""
+        key = batch.client[asked] ^ (batch.route[asked].astype(np.uint64) * _ODD)
+        found, place, count = np.unique(key, return_inverse=True, return_counts=True)
+        before = np.array([self._asked.get(k, 0) for k in found.tolist()], np.int64)
+        self._asked.update(zip(found.tolist(), (before + count).tolist(), strict=True))
+        order = np.argsort(place, kind="stable")
+        nth = np.empty(len(key), np.int64)
+        nth[order] = np.arange(len(key)) - np.repeat(np.cumsum(count) - count, count) + 1
+        return nth + before[place]
 
     @property
     def attacked(self) -> bool:

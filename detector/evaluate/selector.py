@@ -22,7 +22,12 @@ Seen = npt.NDArray[Any]
 LISTED = "listed_clients"  # only the clients the incident lists: for who knows them, see `named.Census.selected`
 NEW_US = 86_400_000_000  # a client is new for a day of log time after it was first seen
 _FIGURES = ("recall", "benign_share", "text", "precision", "actionable", LISTED)
-_FIELDS = {"endpoint": "route", "new_client": "new", "cohort": "new"}  # by the singular of what a selector says
+_FIELDS = {  # by the singular of what a selector says
+    "endpoint": "route",
+    "new_client": "new",
+    "cohort": "new",
+    "entrie": "entry",
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class Selecting:
         agents: texts of the world's agents, in their order.
         routes: number of each route by its name.
         first_us: tells when clients (by hash) were first seen.
+        entry: tells the routes of their first requests.
     """
 
     def __init__(
@@ -82,10 +88,12 @@ class Selecting:
         agents: list[str],
         routes: dict[str, int],
         first_us: Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.int64]],
+        entry: Callable[[npt.NDArray[np.uint64]], npt.NDArray[np.int64]] | None = None,
     ) -> None:
         self._columns = columns
         self._routes = routes
         self._first_us = first_us
+        self._entry = entry
         asked = rows_of(np.zeros(len(agents), np.int64), agent=np.arange(len(agents)))
         self._agents = dict(zip(agents, columns.hashes(asked).agent.tolist(), strict=True))
 
@@ -105,6 +113,10 @@ class Selecting:
     def _holds(self, part: Conjunct, seen: Seen) -> Mask:
         if part.field == "route":
             return np.isin(seen["route"], [self._routes[name] for name in part.values if name in self._routes])
+        if part.field == "entry" and self._entry is not None:
+            return np.isin(self._entry(seen["client"]), [self._routes[n] for n in part.values if n in self._routes])
+        if part.field == "over":
+            return np.asarray(seen["nth"] > int(part.values[0]))
         if part.field == "agent":
             return np.isin(seen["agent"], _keys([_hash(self._agents, value) for value in part.values]))
         if part.field == "network":

@@ -112,3 +112,26 @@ NOISE_HOURS = 6.0
 
 QUIET_MINUTES = 60
 """How long the cells of a route teach nothing after one of them has alarmed: what is going on is nobody's baseline."""
+
+MATURE_MINUTES = 30
+"""Age at which an account is looked at: longer than people read without doing anything else, and 47 minutes of new
+clients fit into their ring at the design rate."""
+
+STUB_REQUESTS = 4
+"""Most requests of an account that was used for a read or two: one to four in the catalogue's forged tokens."""
+
+SOURCE_FEWEST, SOURCE_NATS, SOURCE_FORGED, SOURCE_STRENGTH = 3, 6.0, 20.0, 4.0
+"""When an address stands out: at odds of 400 to 1 that its accounts are stubs with Beta(20, 1), 95 % of them, not
+with the site's own share and the widest over-dispersion believed. "Three stubs and 80 %" instead gave 2,489 alarms a
+day where three in ten ordinary accounts are stubs (simulation); an office or a carrier shows the site's share."""
+
+SOURCE_LARGE = 100
+"""Stubs behind one address from which it counts again at each doubling: as many clients as any campaign must have."""
+
+STUB_ACCOUNTS, STUB_PRIOR = 2, 200
+"""Accounts of an address that teach the site's share of stubs, and accounts it must be known from: its error is then
+three percent at most."""
+
+HARVEST_READS = 8
+"""Distinct records an account must have read in its first half hour: a window of eight, as cells use; the catalogue's
+mass-made accounts read eight to a hundred and twenty by then."""

@@ -13,6 +13,7 @@ from detector.evidence import noise
 from detector.evidence.constants import GROUP
 from detector.records.batch import Batch
 from detector.records.shape import METHODS
+from detector.state.accounts import SOURCE, SUSPECT, TALLY
 from detector.state.cells import ALARM, ALARMS, CELL, CROSSING, MATURITY, PAST
 from detector.state.layout import BLOCK, CLIENT, COUNTER, OBJECT, ROUTE, State
 
@@ -40,7 +41,8 @@ JUDGE = Kernel(
         Array(BLOCK),
         *[Array(dtype) for dtype in (CELL, PAST)],
         *[Array(code, 2) for code in ("u8", "f8", "f8")],
-        *[Array(dtype) for dtype in (CROSSING, MATURITY, ALARM, PAST)],
+        *[Array(dtype) for dtype in (CROSSING, MATURITY, ALARM, PAST, SOURCE, TALLY, SUSPECT)],
+        Array("f8", 2),
         *[Array(code) for code in ("i8", "u1", "i4")],
         Array(CLIENT),
         Array(BLOCK),
@@ -111,6 +113,7 @@ class Judge:
             *(b.status, b.bytes_out, b.requests, b.flags, b.origin, self._readable[b.method], b.rows),
             *(s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.counters, *self._scratch),
             *(s.cells, s.past, s.touched, s.noise, s.limits, s.crossings, s.maturity, self._alarms, self._blank_cell),
+            *(s.sources, s.tallies, s.suspects, s.tally_limits),
             *(*out, self._client, self._block),
         )
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from detector.compiled import njit
+from detector.evidence.accounts_kernel import close_accounts
 from detector.evidence.answers_kernel import WORTH, answer, beat, misses_expected
 from detector.evidence.cells_kernel import close_minute
 from detector.evidence.constants import (
@@ -29,7 +30,7 @@ from detector.evidence.constants import (
 from detector.evidence.trials_kernel import cohort_of, note_trial
 from detector.records.batch import DECLARED, LATE, MISS, NAME_BYTES, PAGED, STATIC
 from detector.state.cells_kernel import hashed_cells
-from detector.state.layout import COUNTER
+from detector.state.layout import ACTED, COUNTER
 from detector.state.tables_kernel import (
     COLD,
     OWN,
@@ -253,6 +254,7 @@ def judge(
     origin, readable, rows,
     index, clients, names, objects, blocks, routes, counters, look, blank_client, blank_block,
     cells, past, touched, noise, limits, crossings, maturity, alarms, blank_cell,
+    sources, tallies, suspects, tally_limits,
     out_slot, out_flags, out_incident, candidate_client, candidate_block,
 ):  # fmt: skip
     """Judges rows ``first`` to ``last`` and returns the row after the last one done; see `evidence.judge`."""
@@ -279,7 +281,9 @@ def judge(
             i = row
             minute = time_us[i] // 60_000_000
             if minute > counters[MINUTE]:
-                if close_minute(minute, routes, cells, past, touched, noise, limits, alarms, blank_cell, counters) > 0:
+                said = close_minute(minute, routes, cells, past, touched, noise, limits, alarms, blank_cell, counters)
+                said += close_accounts(minute, clients, maturity, sources, tallies, suspects, tally_limits, counters)
+                if said > 0:
                     counters[CANDIDATE] = 4
                     return row  # which is judged when the alarms have been heard
             if only_minute:
@@ -299,6 +303,7 @@ def judge(
                     for byte in range(NAME_BYTES):
                         names[slot, byte] = name[i, byte]
                     clients[slot].kind = kind[i]
+                    clients[slot].entry = route[i]
                     clients[slot].part = origin[i]
                     _newcomer(maturity, counters, slot, client[i], minute, route[i], agent[i], source[i], network[i])
                 out_slot[i] = slot
@@ -313,6 +318,8 @@ def judge(
             good = at == 0 or (at >= 200 and at < 300) or at == 304
             miss = (flags[i] & MISS) != 0 or _is_empty(at, bytes_out[i], requests[i])
             trial = object_[i] != U(0) and flags[i] & (STATIC | PAGED) == 0 and readable[i] and (good or miss)
+            if object_[i] == U(0) and flags[i] & (STATIC | PAGED) == 0:
+                c.crossed |= np.uint8(ACTED)
             r = routes[route[i]]
             r.requests += requests[i]
             news = 0

@@ -98,6 +98,11 @@ class Book:
         return any(isinstance(story, CampaignStory) for story in self._shared.values())
 
     @property
+    def next_number(self) -> int:
+        """The number the next story gets."""
+        return self._last + 1
+
+    @property
     def is_open(self) -> bool:
         """Whether ticks have anything to do."""
         return bool(self._open or self._merged)
@@ -117,8 +122,8 @@ class Book:
             if single is not None and number not in self._shared:
                 single.add(reads_of(batch, judged, rows[judged.incident[rows] == number]))
         for story in self._shared.values():
-            on_route = (batch.route[first:last] == story.route) & reads
-            story.wait(reads_of(batch, judged, np.flatnonzero(on_route) + first))
+            mine = story.concerns(batch.route[first:last], judged.incident[first:last]) & reads
+            story.wait(reads_of(batch, judged, np.flatnonzero(mine) + first))
 
     def raise_client(self, signal: Signal, slot: int) -> None:
         """A signal about one client: a new story, or more about the one it is in."""
@@ -219,7 +224,7 @@ class Book:
             sweep.unmark(self.state)
             return
         sweep.usual = Usual.before(self.ordinary, signal.route, sweep.first_us)
-        self._absorb(sweep, sweep.members, signal.time_us)
+        self.absorb(sweep, sweep.members, signal.time_us)
         sweep.at_alert = max(sweep.exposed().estimate, int(signal.block["hits"]))
         self._begin(sweep)
 
@@ -243,7 +248,7 @@ class Book:
             own = [alarm for alarm in raised if alarm.pattern == story.pattern]
             if own:
                 story.support(signal_of(own, now_us))
-            self._absorb(story, story.follow(own, around, now_us), now_us)
+            self.absorb(story, story.follow(own, around, now_us), now_us)
 
     def _begin_campaign(self, alarms: Sequence[CellAlarm], around: Around, now_us: int) -> None:
         signal = signal_of(alarms, now_us)
@@ -256,7 +261,7 @@ class Book:
         own = [alarm for alarm in alarms if alarm.pattern == signal.pattern]
         reads = self.recent.of_route(signal.route, min(alarm.since_minute for alarm in own) * MINUTE_US)
         story.begin(own, around, reads, self.recent.since_us)
-        self._absorb(story, story.members, now_us)
+        self.absorb(story, story.members, now_us)
         story.at_alert = story.exposed().estimate
         self._begin(story)
 
@@ -280,7 +285,7 @@ class Book:
         else:
             self._of_client.update(dict.fromkeys(named(story), story))
 
-    def _absorb(self, shared: SharedStory, members: Collection[int], now_us: int) -> None:
+    def absorb(self, shared: SharedStory, members: Collection[int], now_us: int) -> None:
         """Ends the stories of single clients that turn out to work for a shared one: the wider story goes on."""
         if not members:
             return

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from detector.detectors.signal import Finding, Signal
 from detector.errors import SnapshotDamaged
-from detector.incidents import keeping_campaigns
+from detector.incidents import keeping_accounts, keeping_campaigns
+from detector.incidents.account_story import AccountStory
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.recent import READS
 from detector.incidents.records import RECORD
@@ -56,6 +57,7 @@ STORY = np.dtype(
         ("merged_into", "S32"),
         ("sweep", "?"),
         ("campaign", "?"),
+        ("accounts", "?"),
         ("unseen", "i8"),
         ("stride", "i8"),
         ("numbered", "i8"),
@@ -115,7 +117,7 @@ def save(stories: Sequence[Story]) -> dict[str, npt.NDArray[Any]]:
     arrays |= joined("undecided", [s.waiting() if s else NOTHING for s in shared], READS)
     arrays |= joined("owed", [s.owed if s else NOWHERE for s in shared], "i8")
     arrays |= joined("usual_numbers", [_usual(s).numbers for s in stories], "i8")
-    return arrays | keeping_campaigns.save(stories)
+    return arrays | keeping_campaigns.save(stories) | keeping_accounts.save(stories)
 
 
 def load(arrays: Arrays) -> list[Story]:
@@ -131,6 +133,7 @@ def load(arrays: Arrays) -> list[Story]:
         _load_trails(stories, arrays)
         _load_shared(stories, arrays)
         keeping_campaigns.load(stories, arrays)
+        keeping_accounts.load(stories, arrays)
     except (KeyError, UnicodeDecodeError) as error:
         raise SnapshotDamaged(f"snapshot: its incidents cannot be read ({type(error).__name__})") from error
     return stories
@@ -139,7 +142,7 @@ def load(arrays: Arrays) -> list[Story]:
 def _row(story: Story) -> tuple[Any, ...]:
     plain = [getattr(story, name) for name, _ in _PLAIN]
     trail = story.trail
-    told_by = (isinstance(story, SweepStory), isinstance(story, CampaignStory))
+    told_by = [isinstance(story, kind) for kind in (SweepStory, CampaignStory, AccountStory)]
     rest = (*told_by, story.exposure.unseen, trail.stride, trail.numbered, trail.reads)
     return (
         *plain,
@@ -161,8 +164,10 @@ def _story(row: Any) -> Story:
     pattern, route, client = _text(row["pattern"]), int(row["route"]), int(row["client"])
     threshold = float(row["threshold"])
     signal = Signal(pattern, route, client, int(row["raised_us"]), float(row["nats"]), threshold, [])
-    kind = SweepStory if row["sweep"] else CampaignStory if row["campaign"] else Story
-    story = kind(int(row["number"]), _text(row["identity"]), signal)
+    kinds = {"sweep": SweepStory, "campaign": CampaignStory, "accounts": AccountStory}
+    story = next((kind for name, kind in kinds.items() if row[name]), Story)(
+        int(row["number"]), _text(row["identity"]), signal
+    )
     for name, code in _PLAIN:
         if not code.startswith("S"):
             setattr(story, name, row[name].item())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from detector.detectors import tripwire
+from detector.incidents.account_story import AccountStory
 from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.incident import MOST_CLIENTS, SEVERITIES, Incident
@@ -30,6 +31,11 @@ TAGS: dict[str, dict[str, list[str]]] = {
     "lookup": {"owasp_oat": ["OAT-011"], "owasp_api": ["API3:2023", "API6:2023"], "attack": ["T1589", "T1087"]},
     "over_fetch": {"owasp_oat": ["OAT-011"], "owasp_api": ["API3:2023", "API4:2023"], "attack": ["T1119", "T1213"]},
     "metronome": {"owasp_oat": ["OAT-011"], "owasp_api": [], "attack": ["T1119"]},
+    "fan_out": {
+        "owasp_oat": ["OAT-011", "OAT-008", "OAT-019"],
+        "owasp_api": ["API2:2023", "API6:2023"],
+        "attack": ["T1606", "T1110.004", "T1136", "T1119"],
+    },
 }
 
 
@@ -57,7 +63,7 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         revision=story.revision,
         state="closed" if story.closed else "open",
         pattern=story.pattern,
-        detector={"name": story.pattern, **detector},
+        detector={"name": story.detector if isinstance(story, AccountStory) else story.pattern, **detector},
         severity=severity(exposed.estimate, sure, _least(story)) if told(story) else SEVERITIES[0],
         confidence=sure,
         raised_at=iso(story.raised_us),
@@ -94,6 +100,8 @@ def told(story: Story) -> bool:
     somebody asks."""
     if story.pattern in INFORMATIONAL:
         return False
+    if isinstance(story, AccountStory):
+        return story.rule.actionable or bool(story.members)
     return not isinstance(story, CampaignStory) or story.selector.actionable or bool(story.members)
 
 

@@ -1,4 +1,4 @@
-"""The rule that selects what an incident is about, as plain data: for campaigns and sweeps.
+"""The rule that selects what an incident is about, as plain data: for campaigns, sweeps and accounts.
 
 Keys that restrict nothing are empty, null or false; the others all hold at once.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from detector.incidents.account_story import AccountStory
 from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.front import Front
@@ -21,6 +22,8 @@ def selector(story: Story, book: Book) -> dict[str, Any] | None:
     """The rule that selects a story; None where it is told by names alone."""
     if isinstance(story, CampaignStory):
         return _of_campaign(story, book)
+    if isinstance(story, AccountStory):
+        return _of_accounts(story, book)
     return _of_sweep(story, book) if isinstance(story, SweepStory) else None
 
 
@@ -64,6 +67,34 @@ def _of_sweep(story: SweepStory, book: Book) -> dict[str, Any] | None:
         "benign_share": float(f"{rule.benign_share:.3g}"),
         "precision": round(story.precision(rule, book.ordinary), 4),
         "actionable": rule.actionable,
+    }
+
+
+def _of_accounts(story: AccountStory, book: Book) -> dict[str, Any] | None:
+    """The rule that selects accounts as plain data; without a route it speaks of the incident's endpoints.
+
+    ``entries`` are the routes of an account's first request; ``over`` is how many records a day of the route an account
+    may have read before it is selected.
+    """
+    rule = story.rule
+    if not rule.literals:
+        return None
+    agents = [book.agent_name(value) for value in rule.agents.tolist()]
+    networks = [book.network_name(value) for value in rule.networks.tolist()]
+    entries = [book.route_name(value) for value in rule.entries.tolist()]
+    route = book.route_name(rule.route) if rule.route else None
+    parts = [route] if route else ["accounts"]
+    parts += [*_set("first request", entries), *_set("agent", agents), *_set("network", networks)]
+    return {
+        "text": " AND ".join([*parts, *([f"more than {rule.over:,} records a day"] if rule.over else [])]),
+        "route": route,
+        "entries": entries[:MOST_VALUES],
+        "agents": agents[:MOST_VALUES],
+        "networks": networks[:MOST_VALUES],
+        "over": rule.over or None,
+        "recall": round(rule.recall, 4),
+        "benign_share": float(f"{rule.benign_share:.3g}"),
+        "actionable": story.actionable,
     }
 
 

@@ -43,6 +43,10 @@ class SharedStory(Story, ABC):
     def name(self) -> None:
         """Decides who is named."""
 
+    def concerns(self, routes: npt.NDArray[np.uint32], incidents: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+        """Which rows are to wait, by their routes and the incidents their clients were in."""
+        return np.asarray(routes == self.route)
+
     def wait(self, reads: npt.NDArray[Any]) -> None:
         """Keeps reads of the route (dtype READS) until they are settled."""
         if len(reads):

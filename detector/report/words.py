@@ -13,7 +13,7 @@ WHAT = {
     "bulk": "{who} carried away far more records than others do, and records others do not read",
     "guessing": "{who} tried ids that mostly do not exist",
     "campaign": "{who} worked together from a list",
-    "fan_out": "{who} read the records of very many different subjects",
+    "fan_out": "{who} were used in few hands",
     "lookup": "{who} looked up one key after the other",
     "over_fetch": "{who} took more in each answer than others do",
     "metronome": "{who} asked at the beat of a machine, day and night",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from detector.errors import SnapshotDamaged
 from detector.packing import Arrays, copied, fill, raw, sparse
 from detector.records.batch import NAME_BYTES
+from detector.state.accounts import LIMITS, SOURCE, SUSPECT, TALLY
 from detector.state.cells import (
     CELL,
     CHANNELS,
@@ -87,17 +88,17 @@ CLIENT = np.dtype(
         ("over_route", "u4"),  # where the last large answer was
         ("taught_route", "u4"),  # the route whose sizes this client teaches today, and its largest answer of each kind
         ("taught", "u1", 4),  # as half octaves + 1; 0 = none yet; the last is not used
-        ("spare", "u4"),  # a slot has no hidden bytes: copies of it are compared byte by byte
+        ("entry", "u4"),  # the route of the first request seen of it
         ("registers", "u1", REGISTERS),
     ],
     align=True,
 )
 
-W5, W7, NEAR_8, NEAR_12, LOGIN, STUB, MISS_W5, MISS_W7 = (1 << bit for bit in range(8))
-"""Bits of ``crossed``: five, seven of eight cold; 8, 12 nats of single evidence (set by who weighs it); has logged in;
-counted as a stub; five, seven of eight new misses."""
+W5, W7, HARVESTS, _, ACTED, _, MISS_W5, MISS_W7 = (1 << bit for bit in range(8))
+"""Bits of ``crossed``: five, seven of eight cold; counted as an account that harvests; has asked for something that is
+neither a record, a list nor an asset (a sign-in, a start page, a search); five, seven of eight new misses."""
 
-DAILY = W5 | W7 | NEAR_8 | NEAR_12 | MISS_W5 | MISS_W7
+DAILY = W5 | W7 | HARVESTS | MISS_W5 | MISS_W7
 """Of these, the lines that may be crossed anew each day of the client."""
 
 OBJECT = np.dtype([("tag", "u4"), ("reader", "u4"), ("last_minute", "u4"), ("other_minute", "u4")])
@@ -173,10 +174,23 @@ COUNTERS = (
     "busy",  # the same in the hour that had most lately, faded over a day
     "crossings",  # ever written to their ring
     "newcomers",  # ever written to the ring of clients to be looked at later
+    "matured",  # of those, looked at
+    "accounts",  # of those, accounts that were still held
+    "stubs",  # of those, stubs; both halved daily, behind addresses that do not stand out
+    "plain_accounts",
+    "accounts_since",  # log minute in which the first account was looked at
+    "accounts_settled",  # accounts looked at when the log was long enough for coldness to mean anything, and one
+    "accounts_day",
+    "tallied",  # whether a tally has counted something since the last minute closed
+    "looks",  # minutes in which tallies counted something, in the running day; and the day before
+    "looks_before",
+    "suspects",  # ever written to their ring
 )
+WHOLE = ("touched", "noise", "limits", "tally_limits")  # small arrays of plain numbers
 COUNTER = {name: place for place, name in enumerate(COUNTERS)}
 
 
+SLOTS = (CLIENT, OBJECT, BLOCK, ROUTE, CELL, PAST, CROSSING, MATURITY, SOURCE, TALLY, SUSPECT)
 TABLES = (
     "clients",
     "names",
@@ -188,6 +202,9 @@ TABLES = (
     "past",
     "crossings",
     "maturity",
+    "sources",
+    "tallies",
+    "suspects",
     "counters",
 )
 
@@ -198,7 +215,7 @@ class Sizes:
 
     The defaults hold a million clients in 0.44 GB, 8 million objects in 0.13 GB, 65,536 cells beside those of the
     routes in 0.04 GB, the last 131,072 crossings and 262,144 newcomers in 0.016 GB: some hours, and three quarters of
-    an hour, at 100 new clients a second.
+    an hour, at 100 new clients a second; 262,144 addresses of accounts and the last 65,536 suspects in 0.01 GB.
     """
 
     clients: int = 1 << 20
@@ -208,10 +225,12 @@ class Sizes:
     crossings: int = 1 << 17
     maturity: int = 1 << 18
     routes: int = 4097
+    sources: int = 1 << 18
+    suspects: int = 1 << 16
 
     def digest(self) -> str:
         """What the tables are: their slots, byte by byte, the counters and the sizes, as 16 hexadecimal digits."""
-        slots = [dtype.descr for dtype in (CLIENT, OBJECT, BLOCK, ROUTE, CELL, PAST, CROSSING, MATURITY)]
+        slots = [dtype.descr for dtype in SLOTS]
         return blake2b(repr((slots, COUNTERS, astuple(self))).encode(), digest_size=8).hexdigest()
 
 
@@ -233,6 +252,10 @@ class State:
         limits: float64 (len(CHANNELS), LIMIT_FIELDS), when cells alarm; zeros = never.
         crossings: CROSSING (sizes.crossings,), a ring; the counter of the same name says how many were written.
         maturity: MATURITY (sizes.maturity,), a ring; counter "newcomers".
+        sources: SOURCE (sizes.sources,), buckets of WAYS.
+        tallies: TALLY (sizes.routes,): what stands out among addresses, then accounts that harvest, by route id.
+        suspects: SUSPECT (sizes.suspects,), a ring; the counter of the same name.
+        tally_limits: float64 (2, LIMITS), when tallies alarm.
         counters: int64 (len(COUNTERS),).
     """
 
@@ -250,6 +273,10 @@ class State:
     limits: npt.NDArray[np.float64] = field(init=False)
     crossings: npt.NDArray[Any] = field(init=False)
     maturity: npt.NDArray[Any] = field(init=False)
+    sources: npt.NDArray[Any] = field(init=False)
+    tallies: npt.NDArray[Any] = field(init=False)
+    suspects: npt.NDArray[Any] = field(init=False)
+    tally_limits: npt.NDArray[np.float64] = field(init=False)
     counters: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -268,6 +295,10 @@ class State:
         self.limits = np.zeros((len(CHANNELS), LIMIT_FIELDS))
         self.crossings = np.zeros(sizes.crossings, CROSSING)
         self.maturity = np.zeros(sizes.maturity, MATURITY)
+        self.sources = np.zeros(sizes.sources, SOURCE)
+        self.tallies = np.zeros(sizes.routes, TALLY)
+        self.suspects = np.zeros(sizes.suspects, SUSPECT)
+        self.tally_limits = np.zeros((2, LIMITS))
         self.counters = np.zeros(len(COUNTERS), np.int64)
 
     @property
@@ -289,8 +320,9 @@ class State:
         """A copy of everything in use."""
         n = len(self.in_use)
         kept = {"clients": copied(self.in_use), "names": self.names[:n].copy()}
-        kept |= {"routes": copied(self.routes), "counters": self.counters.copy()}
-        kept |= {name: getattr(self, name).copy() for name in ("touched", "noise", "limits")}
+        kept |= {name: copied(getattr(self, name)) for name in ("routes", "tallies")}
+        kept["counters"] = self.counters.copy()
+        kept |= {name: getattr(self, name).copy() for name in WHOLE}
         kept |= {name: copied(ring) for name, ring in self._rings(self.counters).items()}
         for name, (table, used) in self._hashed().items():
             kept |= sparse(name, table, used != 0)
@@ -309,7 +341,7 @@ class State:
         if not 0 <= n <= len(self.clients):
             raise SnapshotDamaged(f"snapshot: {n} clients for a table of {len(self.clients)}")
         self.counters[:] = counters
-        whole = {name: getattr(self, name) for name in ("routes", "touched", "noise", "limits")}
+        whole = {name: getattr(self, name) for name in ("routes", "tallies", *WHOLE)}
         tables = {"clients": self.clients[:n], "names": self.names[:n], **whole, **self._rings(counters)}
         for name, table in tables.items():
             kept = arrays[name]
@@ -328,22 +360,29 @@ class State:
             "blocks": (self.blocks, self.blocks["route"]),
             "cells": (self.cells, self.cells["key"]),
             "past": (self.past, self.past["born"]),
+            "sources": (self.sources, self.sources["key"]),
         }
 
     def _rings(self, counters: npt.NDArray[np.int64]) -> dict[str, npt.NDArray[Any]]:
         """The rings as far as they are written, as views."""
-        written = {"crossings": counters[COUNTER["crossings"]], "maturity": counters[COUNTER["newcomers"]]}
+        names = {"crossings": "crossings", "maturity": "newcomers", "suspects": "suspects"}
+        written = {ring: counters[COUNTER[name]] for ring, name in names.items()}
         if min(written.values()) < 0:
             raise SnapshotDamaged("snapshot: its rings have been written less than never")
         return {name: getattr(self, name)[: int(count)] for name, count in written.items()}
 
     def last_crossings(self) -> npt.NDArray[Any]:
         """The crossings still held, in log order (dtype CROSSING); a copy."""
-        ring, at = (
-            self._rings(self.counters)["crossings"],
-            int(self.counters[COUNTER["crossings"]]) % len(self.crossings),
-        )
-        return np.concatenate([ring[at:], ring[:at]]) if len(ring) == len(self.crossings) else copied(ring)
+        return self._last("crossings")
+
+    def last_suspects(self) -> npt.NDArray[Any]:
+        """The accounts counted as suspects that are still held, in log order (dtype SUSPECT); a copy."""
+        return self._last("suspects")
+
+    def _last(self, name: str) -> npt.NDArray[Any]:
+        ring, size = self._rings(self.counters)[name], len(getattr(self, name))
+        at = int(self.counters[COUNTER[name]]) % size
+        return np.concatenate([ring[at:], ring[:at]]) if len(ring) == size else copied(ring)
 
     def name(self, slot: int) -> str:
         """The client of a slot as the log prints it."""

@@ -30,7 +30,11 @@ def take_out(state: State, part: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.
     state.clients[stay : len(used)] = np.zeros(1, CLIENT)
     state.names[stay : len(used)] = 0
     state.counters[CLIENTS] = stay
-    for ring in (state.crossings, state.maturity):  # clients that have left long ago have slots of others already
+    for ring in (
+        state.crossings,
+        state.maturity,
+        state.suspects,
+    ):  # clients that have left long ago have slots of others already
         ring["slot"] = moved[np.minimum(ring["slot"], len(moved) - 1)]
     _index(state)
     return *out, moved

@@ -14,7 +14,7 @@ from detector.detectors.campaign import CellAlarm
 from detector.pipeline import Pipeline, Rules
 from detector.records.batch import MISS, Batch
 from detector.state.cells import ALARM, COHORTS, DIRECT, KINDS, STATISTICS
-from detector.state.layout import COUNTER, LOGIN, W5, Sizes
+from detector.state.layout import ACTED, COUNTER, W5, Sizes
 from tests.unit.test_judging import OneRoute
 
 SMALL = Sizes(clients=1 << 15, objects=1 << 18, blocks=1 << 8, cells=1 << 10, crossings=1 << 14, maturity=1 << 15)
@@ -238,9 +238,9 @@ def test_a_client_crosses_once_a_day() -> None:
     line = Line().take(rows(np.arange(8.0), np.full(8, 7), RARE + np.arange(8)))
     slot = line.pipeline.state.clients[0]
     assert slot["crossed"] & W5
-    line.pipeline.state.clients["crossed"][0] |= LOGIN
+    line.pipeline.state.clients["crossed"][0] |= ACTED
     line.take(rows(2 * 86_400 + np.arange(1.0), [7], [RARE + 9]))
-    assert line.pipeline.state.clients[0]["crossed"] == LOGIN
+    assert line.pipeline.state.clients[0]["crossed"] == ACTED
     assert line.pipeline.state.clients[0]["bits"] == 1
 
 
