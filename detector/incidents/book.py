@@ -150,7 +150,7 @@ class Book:
         self._of_client[signal.client] = story
         if known is not None:
             if join(known, signal):
-                self._revise(known)
+                self.revise(known)
             return
         story.at_alert = story.exposed().estimate
         self._begin(story)
@@ -173,14 +173,14 @@ class Book:
             story.add(self.recent.of_client(signal.client, since))
         client["incident"] = story.number
         if is_news and not story.over_us:
-            self._revise(story)
+            self.revise(story)
 
     def _promote(self, story: Story, signal: Signal) -> None:
         """What was of interest to the curious turns out to be an extraction: it is raised now, under the same id."""
         story.pattern, story.route, story.raised_us = signal.pattern, signal.route, signal.time_us
         story.nats, story.threshold = signal.nats, signal.threshold
         story.at_alert = story.exposed().estimate
-        self._revise(story)
+        self.revise(story)
 
     def _haunt(self, signal: Signal, client: Any, over_us: int) -> None:
         """A signal from before the end of a story that was told to its end, in a log that is read again: until that
@@ -202,10 +202,6 @@ class Book:
         """Takes in what `new` gave, and tells it."""
         story.at_alert = story.exposed().estimate
         self._begin(story)
-
-    def revise(self, story: Story) -> None:
-        """Tells a story anew: more is known than numbers."""
-        self._revise(story)
 
     def raise_sweep(self, signal: Signal) -> None:
         """A signal about a block of ids: a new story, or one more block of the sweep on the same route."""
@@ -287,11 +283,9 @@ class Book:
 
     def absorb(self, shared: SharedStory, members: Collection[int], now_us: int) -> None:
         """Ends the stories of single clients that turn out to work for a shared one: the wider story goes on."""
-        if not members:
-            return
-        for story in self.open_stories:
-            if isinstance(story, SharedStory) or story.route != shared.route:
-                continue
+        for story in self.open_stories if members else ():
+            if isinstance(story, SharedStory) or story.partner or story.route != shared.route:
+                continue  # a broken agreement stays one, whoever else is at it
             if any(client in members for client in story.settled().members):
                 story.merged_into = shared.identity
                 self._close(story, now_us)
@@ -302,7 +296,7 @@ class Book:
         """Log time has reached a tick: settles sweeps, closes what has been quiet, makes and tells revisions."""
         merged, self._merged = self._merged, []
         for story in merged:
-            self._revise(story)
+            self.revise(story)
         for story in list(self._open.values()):
             if story.over_us:
                 if now_us >= story.over_us:
@@ -314,12 +308,13 @@ class Book:
                 self._close(story, now_us)
             grown = story.reads > GROWTH * story.told and now_us > story.resume_us
             if story.closed or grown or self._suppressed(story) != story.suppressed:
-                self._revise(story)
+                self.revise(story)
 
     def _suppressed(self, story: Story) -> str:
         return suppressed_by(story, self.suppressions, self.route_name) if self.suppressions else ""
 
-    def _revise(self, story: Story) -> None:
+    def revise(self, story: Story) -> None:
+        """Tells a story anew."""
         story.suppressed = self._suppressed(story)
         story.revision += 1
         story.told = story.reads

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from detector.incidents.book import Book
 from detector.incidents.limits import limits, ordinary_clients
-from detector.incidents.records import first_readings
 from detector.incidents.moments import iso
+from detector.incidents.records import first_readings
 from detector.incidents.story import Story
 from detector.masking import MASK, masked_text
 from detector.packing import raw
