@@ -2,8 +2,7 @@
 
 A new detector of single clients is one file with a function ``judge(evidence, budget) -> Signal | None`` and one line
 here; what it is convicted of is remembered in the bit of its line. One of many clients together, by what they have in
-common, is one file with a `campaign.Cells` and one line; one of many accounts, one file with a `tallies.Tally` and one
-line.
+common, is one file with a `campaign.Cells` and one line; one of many accounts, one with a `tallies.Tally` and one line.
 """
 
 from __future__ import annotations

@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import log
 
-from detector.detectors import PATTERNS, campaign, contract
+from detector.detectors import PATTERNS, TALLY_DETECTORS, campaign, contract
 from detector.detectors.bulk import GROUP_NATS
 from detector.detectors.sweep import FEWEST_CLIENTS
 from detector.engines.coverage import Coverage
-from detector.evidence.constants import BEAT, BLOCK_IDS, BLOCK_MIN_HITS, FEWEST_OVER, MISS_MIN, PRIOR_MISS, RUN
+from detector.evidence.constants import (
+    BEAT,
+    BLOCK_IDS,
+    BLOCK_MIN_HITS,
+    FEWEST_OVER,
+    MISS_MIN,
+    PRIOR_MISS,
+    RUN,
+    SOURCE_FEWEST,
+)
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, hedged, log_ratio
 from detector.pipeline import Pipeline
 from detector.state.layout import COUNTER
@@ -135,6 +144,14 @@ def _lookup(pipeline: Pipeline) -> list[str]:
     return [f"many clients trying ids that do not exist: fewer than {campaign.FEWEST_CLIENTS} of them"]
 
 
+def _fan_out(pipeline: Pipeline) -> list[str]:
+    young = "" if pipeline.null.settled else "anything, for the log is shorter than six hours; then "
+    return [
+        f"many accounts in few hands: {young}fewer than {TALLY_DETECTORS['fan_out'].fewest} used for a read or two, or "
+        f"fewer than {SOURCE_FEWEST} behind each address; fewer than {TALLY_DETECTORS['accounts'].fewest} that harvest"
+    ]
+
+
 def _over_fetch(pipeline: Pipeline) -> list[str]:
     few = f"fewer than {FEWEST_OVER} large answers"
     young = "" if pipeline.null.settled else "anything, for the log is shorter than six hours; then "
@@ -154,6 +171,7 @@ _SAY: dict[str, Callable[[Pipeline], list[str]]] = {
     "tripwire": _tripwire,
     "campaign": _campaign,
     "lookup": _lookup,
+    "fan_out": _fan_out,
     "over_fetch": _over_fetch,
     "metronome": _metronome,
 }

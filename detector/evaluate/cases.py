@@ -143,10 +143,13 @@ PLAIN: tuple[Case, ...] = (
     Case("P7", "fast", target=_MINUTE, seconds=120, listed=False),
     Case("P7", "slow", target=Target(requests=3)),
     Case("P7", "slow", target=Target(requests=3), listed=False),
-    Case("P8", "mill", target=Target(seconds=DAY), seconds=DAY),
-    Case("P8", "large", target=Target(seconds=DAY), seconds=DAY),
+    Case("P8", "mill", target=Target(seconds=DAY, records=10_000), seconds=DAY),
+    Case("P8", "large", target=Target(seconds=DAY, records=10_000), seconds=DAY),
     Case("P9", target=Target(records=10_000), seconds=DAY),
-    Case("P10", target=Target(seconds=6 * HOUR, records=60_000), seconds=6 * HOUR),
+    *(
+        Case("P10", variant, target=Target(seconds=6 * HOUR, records=60_000), seconds=6 * HOUR)
+        for variant in ("tokens", "few", "many")
+    ),
     Case("P11", "routes", target=Target(seconds=600), seconds=1800),
     Case("P11", "volume", target=Target(seconds=600), seconds=1800),
     Case("P12", "limit", target=_TENTH, seconds=120),
@@ -158,7 +161,7 @@ PLAIN: tuple[Case, ...] = (
 CONFUSED = Case("quiet", confusers=tuple(CONFUSERS), target=QUIET)
 LOOSE = replace(CONFUSED, budget=10.0)
 
-_QUICK = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P11", "P12", "P13")
+_QUICK = tuple(f"P{n}" for n in range(1, 14))
 _EVASIVE_HOURS = 3.0  # at most; patterns that are over sooner keep their own length
 _RAMP_DAYS = 14.0
 _RAMP_SCALE = 100.0  # a ramp's ordinary traffic is a hundredth of the full suite's, and so are attacks above 1/s

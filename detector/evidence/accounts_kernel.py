@@ -17,7 +17,6 @@ import numpy as np
 from detector.compiled import njit
 from detector.evidence.constants import (
     CELL_SETTLED_MINUTES,
-    FIRST_SIGMA,
     HARVEST_READS,
     MATURE_MINUTES,
     QUIET_MINUTES,
@@ -30,6 +29,7 @@ from detector.evidence.constants import (
     STUB_PRIOR,
     STUB_REQUESTS,
     SUSPECT_NATS,
+    TALLY_SIGMA,
 )
 from detector.state.accounts import ACCOUNTS, FAN_OUT, HARVESTER, RATIOS, STUB
 from detector.state.layout import ACTED, COUNTER, HARVESTS, WAYS
@@ -181,8 +181,8 @@ def _mature(now, clients, maturity, sources, tallies, suspects, settled, counter
 @njit
 def rise_nats(counted, expected, seen):
     """Log of the e-value that a count is a rise, the largest over `RATIOS`: negative binomials with the mean expected
-    and with so many times that, as certain as ``seen`` counts before make the mean."""
-    r = 1.0 / (1.0 / (seen + 0.5) + FIRST_SIGMA * FIRST_SIGMA)
+    and with so many times that, as certain as ``seen`` counts before and the wander of levels leave the mean."""
+    r = 1.0 / (1.0 / (seen + 0.5) + TALLY_SIGMA * TALLY_SIGMA)
     best = 0.0
     for ratio in (R0, R1, R2, R3):
         nats = counted * math.log(ratio) - (counted + r) * math.log((r + ratio * expected) / (r + expected))

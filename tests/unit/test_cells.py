@@ -234,7 +234,7 @@ def test_rings_say_who_crossed_and_who_is_new() -> None:
 
 
 def test_a_client_crosses_once_a_day() -> None:
-    """The window and the lines of a day begin anew with the client's next day; that it has logged in stays."""
+    """The window and the lines of a day begin anew with the client's next day; that it did more than read stays."""
     line = Line().take(rows(np.arange(8.0), np.full(8, 7), RARE + np.arange(8)))
     slot = line.pipeline.state.clients[0]
     assert slot["crossed"] & W5

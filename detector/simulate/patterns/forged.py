@@ -10,7 +10,7 @@ from detector.simulate.patterns.pattern import Pattern, Variant
 from detector.simulate.scene import Scene
 from detector.simulate.site import CODE, scatter
 
-_SOURCES = 500  # addresses; 50 to 2,000 in the catalogue
+_SOURCES = {"tokens": 500, "few": 50, "many": 2000}  # addresses by variant; 50 to 2,000 in the catalogue
 _STEPS = ("user", "orders", "order", "order")
 _SHARES = (0.4, 0.3, 0.2, 0.1)  # of accounts asked once, twice ... (judgement; the catalogue says one to four)
 _AGENT_SHARE = 0.02
@@ -18,8 +18,9 @@ _AGENT_SHARE = 0.02
 
 def _cast(scene: Scene, rng: np.random.Generator, n: int) -> Cast:
     fixed = np.random.default_rng([scene.world.options.seed, 10])
-    sources = strangers(scene.world, fixed, _SOURCES, scene.start_us)
-    host = rng.integers(0, _SOURCES, n)
+    count = _SOURCES[scene.variant.name]
+    sources = strangers(scene.world, fixed, count, scene.start_us)
+    host = rng.integers(0, count, n)
     number = scene.world.spread(scene.memory.setdefault("begin", int(rng.integers(scene.world.ids))) + _count(scene, n))
     cast = Cast(sources.address[host], number, np.zeros(n, np.int64))
     return one_agent(scene.world, fixed, cast, _AGENT_SHARE, scene.start_us)
@@ -53,6 +54,8 @@ P10 = Pattern(
         Variant(
             "tokens", "2.65 accounts a second from 500 addresses, one client program, no sign-in", "user", 2.65, 0, 0.99
         ),
+        Variant("few", "the same from 50 addresses", "user", 2.65, 0, 0.99),
+        Variant("many", "the same from 2,000 addresses", "user", 2.65, 0, 0.99),
     ),
     seconds=21_600,
     own=("agent", "network", "hour"),
