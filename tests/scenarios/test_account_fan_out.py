@@ -1,4 +1,4 @@
-"""Forged tokens, an account mill and accounts taken over, from the simulator: when they are told, and what of."""
+"""Forged tokens and an account mill from the simulator: one incident each, and none of confusers."""
 
 from __future__ import annotations
 
@@ -38,16 +38,14 @@ def warmed() -> tuple[Saved, Texts]:
     ("pattern", "variant", "hours", "detector"),
     [
         ("P10", "few", 1.0, "fan_out"),
-        ("P10", "many", 2.5, "fan_out"),
         ("P8", "mill", 2.0, "accounts"),
-        ("P9", "relatives", 4.5, "accounts"),
     ],
 )
 def test_accounts_in_few_hands_are_one_incident_that_can_be_acted_on(
     pattern: str, variant: str, hours: float, detector: str
 ) -> None:
-    """Forged tokens behind 50 and 2,000 addresses, a thousand new accounts a day, and ninety taken over a day: one
-    incident each, actionable; at least 99 % of the accounts it names are the attacker's."""
+    """Forged tokens behind 50 addresses, a thousand new accounts a day: one incident each, actionable; at least 99 % of
+    the accounts it names are the attacker's."""
     saved, texts = warmed()
     begin = OPTIONS.start_us + WARM_HOURS * HOUR_US
     options = Options(**{**OPTIONS.__dict__, "variant": variant})
