@@ -11,7 +11,7 @@ WORKDIR /src
 COPY .ci/bootstrap.txt .ci/requirements.txt .ci/
 RUN python3 -m venv /opt/build \
     && pip install --no-cache-dir --require-hashes -r .ci/bootstrap.txt \
-    && uv venv -q --python "$(readlink -f "$(PATH=${PATH#/opt/build/bin:} command -v python3)")" /opt/detector \
+    && uv venv -q --python /opt/build/bin/python /opt/detector \
     && uv pip install --no-cache --require-hashes -r .ci/requirements.txt
 COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
 COPY detector detector
