@@ -65,7 +65,14 @@ def base(buildah: Buildah, folder: Path) -> None:
     shutil.copy(CERTIFICATES, tree / CERTIFICATES[1:])
     container = buildah("from", "scratch")
     buildah("add", container, str(tree), "/")
-    buildah("config", "--env", f"SSL_CERT_FILE={CERTIFICATES}", "--env", "PATH=/usr/local/bin:/usr/bin:/bin", container)
+    buildah(
+        "config",
+        "--env",
+        f"SSL_CERT_FILE={CERTIFICATES}",
+        "--env",
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        container,
+    )
     buildah("commit", "--rm", container, BASE)
 
 
