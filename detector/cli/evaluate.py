@@ -28,6 +28,9 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE", help="Of the suite: finished cases (JSON lines), gone on with.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Of the suite: write the table there.")] = None,
+    forms: Annotated[
+        str, typer.Option(metavar="e1,e2", help="Of the suite: evasive cases of these forms instead of its own.")
+    ] = "",
     rivals: Annotated[bool, typer.Option(help="Of the suite: the rivals' rules and models too.")] = True,
 ) -> int:
     """Judge a labelled log, or run the suite: records exposed before the alert, minutes, false incidents, names."""
@@ -38,7 +41,9 @@ def evaluate(
     if suite is not None:
         if log is not None or truth is not None:
             raise UsageError("--suite makes its own logs: leave out LOG and --truth")
-        return _suite(suite, {"only": only, "seeds": seeds, "rivals": rivals}, resume, markdown, output)
+        wanted = tuple(form.strip().lower() for form in forms.split(",") if form.strip())
+        options = {"only": only, "seeds": seeds, "rivals": rivals, "forms": wanted}
+        return _suite(suite, options, resume, markdown, output)
     if log is None or truth is None:
         raise UsageError("give LOG and --truth FILE, or --suite quick or full")
     return _log(log, truth, config, incidents, output)
@@ -66,9 +71,11 @@ def _suite(name: str, options: dict[str, Any], resume: Path | None, markdown: Pa
         raise UsageError(f"--suite {name!r}: allowed are {', '.join(SETTINGS)}")
     chosen = Suite.of(name, **options)
     if not chosen.cases:
-        raise UsageError(f"--only {options['only']!r}: no case of the suite begins so")
+        asked = f"--forms {','.join(options['forms'])}, " if options["forms"] else ""
+        raise UsageError(f"{asked}--only {options['only']!r}: no case of the suite begins so")
     lines = chosen.run(resume, lambda text: typer.echo(text, err=True))
     given = "".join(f" --{k} {options[k]}" for k in ("only", "seeds") if options[k])
+    given += f" --forms {','.join(options['forms'])}" if options["forms"] else ""
     text = written(chosen, lines, f"detector evaluate --suite {name}{given}")
     if markdown is not None:
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import detector
 from detector import clock
 from detector.errors import InputError, SinkError
-from detector.evaluate.cases import HOUR, SETTINGS, Case, Setting, suite
+from detector.evaluate.cases import HOUR, SETTINGS, Case, Setting, evasive, suite
 from detector.evaluate.ground import Ground, configuration, world_of
 from detector.evaluate.named import Census
 from detector.evaluate.observed import Observed
@@ -51,10 +51,14 @@ class Suite:
         object.__setattr__(self, "digest", _digest(self.setting))
 
     @classmethod
-    def of(cls, name: str, only: str = "", seeds: int | None = None, rivals: bool = True) -> Suite:
-        """A suite by name; ``only`` keeps the cases whose key begins with these parts (``P4``, ``p4/shared``)."""
+    def of(
+        cls, name: str, only: str = "", seeds: int | None = None, rivals: bool = True, forms: tuple[str, ...] = ()
+    ) -> Suite:
+        """A suite by name; ``only`` keeps the cases whose key begins with these parts (``P4``, ``p4/shared``), and
+        ``forms`` takes the evasive cases of these forms instead of the suite's own."""
         begins = f"{only.lower().rstrip('/')}/" if only else ""
-        cases = [case for case in suite(name, seeds) if f"{case.key.lower()}/".startswith(begins)]
+        chosen = [case for case in evasive() if case.form in forms] if forms else suite(name, seeds)
+        cases = [case for case in chosen if f"{case.key.lower()}/".startswith(begins)]
         return cls(name, SETTINGS[name], cases, rivals)
 
     def run(self, file: Path | None, say: Say) -> list[Line]:

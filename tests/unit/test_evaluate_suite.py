@@ -192,3 +192,10 @@ def test_peaks_of_cells() -> None:
     nothing = Peaks()
     nothing.look(SimpleNamespace(), 0)
     assert nothing.above() == (0, [0, 0, 0])
+
+
+def test_forms_take_the_evasive_cases_of_a_suite() -> None:
+    """In the suite's setting, of the forms asked for alone, and still by the beginning of their key."""
+    chosen = Suite.of("quick", only="P5", forms=("e1", "e7"))
+    assert [case.key for case in chosen.cases] == ["P5/third/e1/seed-1", "P5/third/e7/seed-1"]
+    assert chosen.setting == Suite.of("quick").setting
