@@ -42,16 +42,13 @@ def crowd(groups: dict[int, int], purity: float = 0.25, gallery: bool = False) -
     clients = state.in_use
     clients["key"], clients["first_us"], clients["last_us"] = np.arange(1, n + 1), NOW - DAY_US, NOW - 1
     clients["lead"] = np.repeat(list(groups), list(groups.values()))
-    clients["requests"][:, 0] = rng.integers(20, 60, n)
-    clients["fresh"][:, 0] = np.maximum(
-        rng.binomial(clients["requests"][:, 0], rng.beta(10 * purity, 10 - 10 * purity, n)), 4
-    )
-    clients["fresh"][:, 1] = clients["tries"][:, 1] = 20
-    clients["requests"][:, 1] = 80
+    pure = rng.beta(10 * purity, 10 * (1 - purity), n)
+    clients["requests"] = rng.integers(40, 80, (n, 2))
+    clients["fresh"] = np.maximum(rng.binomial(clients["requests"], pure[:, None]), 2)
     clients["reads"] = clients["fresh"]
     clients["distinct_before"] = rng.pareto(2.0, n) + 1.0
     share = rng.random(n) < 0.3 if gallery else rng.beta(3, 7, n)
-    clients["cold"][:, 1] = rng.binomial(20, share)
+    clients["cold"][:, 1] = rng.binomial(clients["fresh"][:, 1], share)
     return state
 
 
