@@ -101,10 +101,10 @@ class Story:
             if known is None or finding.weight >= known.weight:
                 self.evidence[finding.name] = finding
 
-    def add(self, reads: npt.NDArray[Any]) -> None:
+    def add(self, reads: npt.NDArray[Any], is_new: bool = False) -> None:
         """Takes record reads (dtype READS, in log order) as part of it, but for those it has counted before the log was
-        read again. They are counted in portions, see `settled`."""
-        self._take(reads[reads["time_us"] > self.resume_us] if self.resume_us else reads)
+        read again; of a client that is new to it none has been. They are counted in portions, see `settled`."""
+        self._take(reads[reads["time_us"] > self.resume_us] if self.resume_us and not is_new else reads)
 
     def _take(self, reads: npt.NDArray[Any]) -> None:
         if not len(reads):

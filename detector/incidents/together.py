@@ -45,7 +45,7 @@ def look_back(story: Story, reads: npt.NDArray[Any], fresh: int, client: int, me
         client: its hash.
         member: its name, without reads.
     """
-    story.add(reads)
+    story.add(reads, is_new=client not in story.settled().members)
     story.exposure.unseen += max(0, fresh - int(np.count_nonzero(~reads["own"] & ~reads["listed"])))
     story.settled().members.setdefault(client, member)
 
