@@ -14,6 +14,7 @@ from detector.incidents.front import Front
 from detector.incidents.moments import iso
 from detector.incidents.story import Story
 from detector.incidents.sweep_story import SweepStory
+from detector.masking import masked_text
 
 MOST_VALUES = 4096  # agents or networks of a selector told one by one
 
@@ -30,7 +31,7 @@ def selector(story: Story, book: Book) -> dict[str, Any] | None:
 def _of_campaign(story: CampaignStory, book: Book) -> dict[str, Any]:
     """Agents and networks are told by their texts as far as those are known, else by ``~`` and their keyed hash."""
     rule = story.rule
-    agents = [book.agent_name(value) for value in rule.agents.tolist()]
+    agents = [masked_text(book.agent_name(value)) for value in rule.agents.tolist()]
     networks = [book.network_name(value) for value in rule.networks.tolist()]
     route = book.route_name(story.route)
     parts = [route, *_set("agent", agents), *_set("network", networks)]
@@ -79,7 +80,7 @@ def _of_accounts(story: AccountStory, book: Book) -> dict[str, Any] | None:
     rule = story.rule
     if not rule.literals:
         return None
-    agents = [book.agent_name(value) for value in rule.agents.tolist()]
+    agents = [masked_text(book.agent_name(value)) for value in rule.agents.tolist()]
     networks = [book.network_name(value) for value in rule.networks.tolist()]
     entries = [book.route_name(value) for value in rule.entries.tolist()]
     route = book.route_name(rule.route) if rule.route else None

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from detector.masking import MASK
 from detector.report import words
 
 Record = dict[str, Any]
@@ -84,9 +85,11 @@ def _accounts(record: Record) -> list[str]:
 
 
 def _known(texts: list[Any]) -> list[str]:
-    """Printable texts that fit, but for hashes in the place of texts that were not kept."""
+    """Printable texts that fit and are whole: no hashes of texts that were not kept, nothing with a secret left out."""
     told = [str(text) for text in texts]
-    return [t for t in told if t.isascii() and t.isprintable() and t[:1] != "~" and 0 < len(t) <= LONGEST]
+    return [
+        t for t in told if t.isascii() and t.isprintable() and t[:1] != "~" and MASK not in t and 0 < len(t) <= LONGEST
+    ]
 
 
 def _geo(variable: str, places: list[str]) -> str:

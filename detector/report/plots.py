@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
@@ -29,6 +29,9 @@ VARIABLES = {INK: "var(--ink)", MAIN: "var(--main)", ALARM: "var(--alarm)", GRID
 SIZE = (5.2, 2.2)  # inches: two beside each other on a desk, one on a telephone, where 8 points can still be read
 LEFT, LABELS = 0.12, 0.42  # shares of the width for numbers and for names of evidence
 BARS = 60  # of a timeline at most
+
+TICKS = 5
+STEPS = (1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000)
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -226,6 +229,11 @@ def _count_axis(axes: Axes) -> None:
 
 
 def _time_axis(axes: Axes) -> None:
-    locator = AutoDateLocator(minticks=3, maxticks=6)
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    """At most `TICKS` round moments, UTC, and the day of the first below."""
+    low, high = (float(day) * 86_400.0 for day in axes.get_xlim())
+    step = next((step for step in STEPS if (high - low) / step <= TICKS), (high - low) / TICKS)
+    at = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    moments = [datetime.fromtimestamp(float(second), UTC) for second in at]
+    form = "%Y-%m-%d" if step >= 200 * 86_400 else "%d %b" if step >= 86_400 else "%H:%M" if step >= 60 else "%H:%M:%S"
+    axes.set_xticks(at / 86_400.0, [moment.strftime(form) for moment in moments])
+    axes.set_xlabel(datetime.fromtimestamp(low, UTC).strftime("from %Y-%m-%d, UTC"))
