@@ -66,6 +66,7 @@ class ReplaySettings:
         metrics: file of OpenMetrics in log time; None = none written.
         metrics_step: seconds of log time from one sample to the next.
         command: as it was called, for cases.
+        exact: whether files are read again for all that named clients have read, where some of it was let go.
     """
 
     config: Config = field(default_factory=Config)
@@ -80,6 +81,7 @@ class ReplaySettings:
     metrics: Path | None = None
     metrics_step: int = METRICS_STEP_SECONDS
     command: str = ""
+    exact: bool = False
 
 
 def parse_moment(text: str, option: str) -> int:

@@ -104,6 +104,7 @@ def replay(
         metrics=metrics,
         metrics_step=metrics_step,
         command=shlex.join(sys.argv),
+        exact=exposed is not None,
     )
     _check(settings, features)
     check_outcome(report, exposed)

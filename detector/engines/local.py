@@ -22,6 +22,7 @@ from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
 from detector.engines.ranked import Ranked
 from detector.engines.reading import Reader, ReadSettings
+from detector.engines.second_pass import complete
 from detector.engines.telemetry import NO_CLASS, OTHER_CLASS
 from detector.errors import UsageError
 from detector.health import DATA_CLASS
@@ -134,6 +135,8 @@ def replay(
         found = [journal.mark(one) for one in found]
     floor = floor_lines(pipeline, reader.coverage)
     about = {**detector, "command": settings.command}
+    if settings.exact:
+        complete(paths, read_settings(settings), resolver, pipeline)
     cases = Cases(pipeline, reader.names, reader.coverage, floor, about, noticed_at)
     if settings.cases:
         cases.write(settings.cases)

@@ -1,4 +1,4 @@
-"""An incident of a stream told after the fact: its topic gone, its process restarted, somebody already at work on it."""
+"""An incident of a stream told later: its topic gone, its process restarted, somebody already at work on it."""
 
 from __future__ import annotations
 
