@@ -22,8 +22,8 @@ MINUTE = 60.0
 
 
 def told(folder: Path, variant: str, seed: int, **extra: Any) -> tuple[ConsentLog, list[dict[str, Any]]]:
-    """A small story of an hour and the incidents of its replay."""
-    options = Options(start=START, duration_seconds=3600, rate=1.0, seed=seed, variant=variant, log_format="nginx_json")
+    """A small story of half an hour and the incidents of its replay."""
+    options = Options(start=START, duration_seconds=1800, rate=1.0, seed=seed, variant=variant, log_format="nginx_json")
     made = simulate("P14", options, ConsentOptions(**{"scale": 1e-5, **extra}))
     assert isinstance(made, ConsentLog)
     log, ledger, policy, found = (folder / name for name in ("a.log", "a.jsonl", "a.yaml", "found.jsonl"))
