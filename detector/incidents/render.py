@@ -12,7 +12,6 @@ from detector.incidents.selectors import selector
 from detector.incidents.severity import INFORMATIONAL, LEAST, confidence, severity
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
-from detector.masking import masked_text
 
 MOST_ENDPOINTS = 20
 
