@@ -20,6 +20,7 @@ from detector.engines.coverage import Coverage
 from detector.engines.declaring import contracts, declared, hash_key, policy, suppressions, tripwires
 from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
+from detector.engines.preparing import preload
 from detector.engines.ranked import Ranked
 from detector.engines.reading import Reader, ReadSettings
 from detector.engines.second_pass import complete
@@ -112,8 +113,9 @@ def replay(
     noticed_at = clock.wall().isoformat()
     prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
     resolver, routes = make_resolver(config)
-    reader = Reader(paths, read_settings(settings), resolver)
+    reader = Reader(paths, replace(read_settings(settings), ledgers=()), resolver)
     pipeline = Pipeline(rules(config), sizes(config), routes)
+    preload(config, pipeline, reader.coverage)
     ranked = Ranked(pipeline, Ranking()) if settings.top else None
     take = ranked.take if ranked else pipeline.take
     backfill = _backfill(settings, pipeline, reader, detector) if settings.metrics else None
@@ -129,10 +131,7 @@ def replay(
         backfill.finish(reader.coverage.rejected)
     if on_progress:
         on_progress(*reader.progress())
-    found = incidents(pipeline.book, detector)
-    if settings.cases:
-        journal = Journal(settings.cases / FILE)
-        found = [journal.mark(one) for one in found]
+    found = _marked(incidents(pipeline.book, detector), settings)
     floor = floor_lines(pipeline, reader.coverage)
     about = {**detector, "command": settings.command}
     if settings.exact:
@@ -149,6 +148,12 @@ def replay(
         unusual=ranked.top(settings.top) if ranked else [],
         cases=cases,
     )
+
+
+def _marked(found: list[Incident], settings: ReplaySettings) -> list[Incident]:
+    """The incidents with what people have decided of them, where the cases' folder knows."""
+    journal = Journal(settings.cases / FILE) if settings.cases else None
+    return [journal.mark(one) for one in found] if journal else found
 
 
 def _backfill(settings: ReplaySettings, pipeline: Pipeline, reader: Reader, detector: dict[str, str]) -> Backfill:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from detector.config import Config
 from detector.engines.coverage import Coverage
 from detector.engines.declaring import hash_key
@@ -37,7 +35,8 @@ def ledger_of(config: Config) -> tuple[str, LedgerResolver] | None:
 
 
 def preload(config: Config, pipeline: Pipeline, coverage: Coverage) -> None:
-    """Takes the ledger's files in at the beginning of a stream, each change at the moment the ledger had it.
+    """Takes the ledger's files in before the first row, each change at the moment the ledger had it, as far as it says
+    so: a file is no stream, so the order of its lines means nothing.
 
     Raises:
         InputError: one of them cannot be read, or is no ledger.
@@ -47,4 +46,4 @@ def preload(config: Config, pipeline: Pipeline, coverage: Coverage) -> None:
         feed = LedgerFeed(file, resolver)
         while not feed.finished:
             for part in feed.step(CHUNK_BYTES, resolver, Filter(), coverage):
-                pipeline.consents.take(replace(part.batch, time_us=part.moments.moment))
+                pipeline.consents.take(part.batch)
