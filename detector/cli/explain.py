@@ -26,6 +26,9 @@ def explain(
         typer.Option("--log-format", "--format", metavar="NAME|STRING", help="The line's format. [detected]"),
     ] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Configuration (YAML).")] = None,
+    behind: Annotated[
+        bool, typer.Option("--lines", help="Print the log lines behind it, the first hundred; needs its case.")
+    ] = False,
     cases: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What stands behind incidents. [cases, beside the file]")
     ] = None,
@@ -48,7 +51,12 @@ def explain(
         file = Path(words[0]) if len(words) == 2 else DEFAULT_FILE
         record = find(read_incidents(file), words[-1], file)
         case = read_case(folder_of(file, cases), str(record["incident"]))
-        lines = [*story_lines(record), *case_lines(record, case)]
+        if behind:
+            from detector.cli.log_lines import log_lines
+
+            lines = log_lines(case)
+        else:
+            lines = [*story_lines(record), *case_lines(record, case)]
     else:
         raise UsageError("explain needs an incident's id, with the file it stands in, or --line 'LOG LINE'")
     for text in lines:

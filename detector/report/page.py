@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from detector.incidents.incident import SEVERITIES
+from detector.incidents.incident import NEW, SEVERITIES
 from detector.report import words
 from detector.report.section import Section, section
 from detector.report.visible import visible
@@ -118,7 +118,9 @@ def _row(record: Told, place: int, sections: int) -> dict[str, Any]:
         "at_alert": f"{words.whole(record.get('records_at_alert')):,}",
         "raised": words.moment(record.get("raised_at")),
         "who": words.who(record),
-        "status": " ".join(str(record.get(name)) for name in ("status", "verdict") if record.get(name)),
+        "status": " ".join(
+            str(record.get(name)) for name in ("status", "verdict") if record.get(name, NEW) not in (NEW, None)
+        ),
         "quiet": str(record.get("suppressed_by") or record.get("merged_into") or ""),
         "id": str(record.get("incident")),
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from detector.incidents.incident import NEW
 from detector.report import plots, words
 from detector.report.words import Told
 
@@ -119,7 +120,7 @@ def _kept(kept: Told) -> str:
 
 def _state(record: Told) -> str:
     said = [str(record.get("state") or ""), f"revision {words.whole(record.get('revision'))}"]
-    said += [str(record[name]) for name in ("status", "verdict") if record.get(name)]
+    said += [str(record[name]) for name in ("status", "verdict") if record.get(name) and record[name] != NEW]
     if record.get("assignee"):
         said.append(f"assigned to {record['assignee']}")
     if record.get("warming"):
@@ -138,7 +139,7 @@ def _selector(rule: Told) -> str:
 def _evidence(record: Told) -> list[tuple[str, str, str, str]]:
     found = []
     for finding in map(words.table, words.many(record.get("evidence"))):
-        seen, usual, nats = (f"{words.real(finding.get(key)):,.4g}" for key in ("value", "expected", "weight"))
+        seen, usual, nats = (words.figure(finding.get(key)) for key in ("value", "expected", "weight"))
         found.append((str(finding.get("name")).replace("_", " "), seen, usual, nats))
     return found
 

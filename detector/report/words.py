@@ -80,6 +80,12 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
 
 
+def figure(value: Any) -> str:
+    """A number of evidence as people read it: four digits, thousands apart."""
+    number = real(value)
+    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.4g}"
+
+
 def estimate(value: Any) -> str:
     """``3,600``, or ``3,600 (between 3,400 and 3,800)``."""
     said = table(value)

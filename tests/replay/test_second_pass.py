@@ -20,7 +20,7 @@ NOBODY = np.uint64((1 << 64) - 1)
 def test_a_campaigns_named_clients_are_listed_exactly(tmp_path: Path) -> None:
     """The records listed for the named clients of a campaign are as many as the truth says these clients read."""
     log, truth = tmp_path / "p4.log", tmp_path / "p4.json"
-    said = ("--duration", "10h", "--rate", "8", "--attack-start", "8h", "--attack-duration", "10m")
+    said = ("--duration", "12h", "--rate", "8", "--attack-start", "9h", "--attack-duration", "30m")
     done = CliRunner().invoke(program.app, ["simulate", "P4", "--out", str(log), "--truth", str(truth), *said])
     assert done.exit_code == 0, done.output
     attack = Truth.read(truth).attack
