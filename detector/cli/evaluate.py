@@ -18,6 +18,12 @@ def evaluate(
     incidents: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Judge these incidents (JSON lines) instead of replaying LOG.")
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Instead of LOG: precision by pattern of the verdicts in this folder of cases."
+        ),
+    ] = None,
     output: Annotated[str, typer.Option(help="table or json.")] = "table",
     suite: Annotated[
         str | None, typer.Option(metavar="quick|full", help="Instead of a log: every pattern, confuser and rival.")
@@ -38,6 +44,10 @@ def evaluate(
 
     if output not in ("table", "json"):
         raise UsageError(f"--output {output!r}: allowed are table and json")
+    if labels is not None:
+        if log is not None or truth is not None or suite is not None:
+            raise UsageError("--labels stands alone: leave out LOG, --truth and --suite")
+        return _labels(labels, output)
     if suite is not None:
         if log is not None or truth is not None:
             raise UsageError("--suite makes its own logs: leave out LOG and --truth")
@@ -56,6 +66,26 @@ def _log(log: Path, truth: Path, config: Path | None, incidents: Path | None, ou
     known = Truth.read(truth)
     found = _replayed(log, config) if incidents is None else _read(incidents)
     _show(judge(found, known), output)
+    return 0
+
+
+def _labels(folder: Path, output: str) -> int:
+    import json
+
+    from detector.evaluate.verdicts import precision
+    from detector.sinks.case_files import read_all
+    from detector.sinks.journal import FILE, Journal
+
+    verdicts = {one: decision.verdict for one, decision in Journal(folder / FILE).decisions().items()}
+    rows = precision([case["record"] for case in read_all(folder)], verdicts)
+    if output == "json":
+        typer.echo(json.dumps(rows))
+        return 0
+    typer.echo(f"{'PATTERN':<14}{'INCIDENTS':>10}{'JUDGED':>8}{'TRUE':>6}{'BENIGN':>8}{'FALSE':>7}  PRECISION (95 %)")
+    for row in rows:
+        counts = f"{row['incidents']:>10}{row['judged']:>8}{row['true_positive']:>6}{row['benign_positive']:>8}"
+        share = f"{row['precision']:.0%} ({row['low']:.0%}-{row['high']:.0%})" if row["judged"] else "not known"
+        typer.echo(f"{row['pattern']:<14}{counts}{row['false_positive']:>7}  {share}")
     return 0
 
 

@@ -77,6 +77,9 @@ def replay(
     top: Annotated[
         int, typer.Option(metavar="N", min=0, max=1000, help="Print the N most unusual clients, three reasons each.")
     ] = 0,
+    compare: Annotated[
+        Path | None, typer.Option(metavar="OLD.jsonl", help="Print what these incidents lacked or had besides.")
+    ] = None,
     incident_schema: Annotated[Schema, typer.Option(help="Of --incidents and --output json.")] = Schema.NATIVE,
     output: Annotated[Output, typer.Option(help="What to print.")] = Output.TABLE,
     fail_on: Annotated[
@@ -119,6 +122,10 @@ def replay(
     _print(result, output if output is Output.TABLE else incident_schema, incidents, client, quiet)
     if report or exposed:
         _say(write_outcome(result, report, exposed, paths), err=True)
+    if compare:
+        from detector.cli.comparison import comparison
+
+        _say(comparison(compare, [i.record() for i in result.incidents]), err=output is Output.JSON)
     if fail_on and _worst(result) >= list(Severity).index(fail_on):
         return EXIT_FOUND
     return EXIT_LOST if result.lost else 0

@@ -110,7 +110,6 @@ def replay(
     """
     config = settings.config
     detector = {"version": __version__, "config": config.digest}
-    noticed_at = clock.wall().isoformat()
     prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
     resolver, routes = make_resolver(config)
     reader = Reader(paths, replace(read_settings(settings), ledgers=()), resolver)
@@ -131,29 +130,18 @@ def replay(
         backfill.finish(reader.coverage.rejected)
     if on_progress:
         on_progress(*reader.progress())
-    found = _marked(incidents(pipeline.book, detector), settings)
-    floor = floor_lines(pipeline, reader.coverage)
-    about = {**detector, "command": settings.command}
     if settings.exact:
         complete(paths, read_settings(settings), resolver, pipeline)
-    cases = Cases(pipeline, reader.names, reader.coverage, floor, about, noticed_at)
-    if settings.cases:
-        cases.write(settings.cases)
+    found, cases = _told(pipeline, reader, settings)
     return ReplayResult(
         incidents=found,
         coverage=reader.coverage,
-        floor=floor,
+        floor=list(cases.floor),
         notes=_notes(reader, resolver),
         features=lambda: features_of(pipeline.state),
         unusual=ranked.top(settings.top) if ranked else [],
         cases=cases,
     )
-
-
-def _marked(found: list[Incident], settings: ReplaySettings) -> list[Incident]:
-    """The incidents with what people have decided of them, where the cases' folder knows."""
-    journal = Journal(settings.cases / FILE) if settings.cases else None
-    return [journal.mark(one) for one in found] if journal else found
 
 
 def _backfill(settings: ReplaySettings, pipeline: Pipeline, reader: Reader, detector: dict[str, str]) -> Backfill:
@@ -163,6 +151,20 @@ def _backfill(settings: ReplaySettings, pipeline: Pipeline, reader: Reader, dete
     formats = [reader.formats.get(name) for name in reader.names]
     classes = data_classes(settings.config)
     return Backfill(settings.metrics, settings.metrics_step, pipeline, detector, formats, classes)
+
+
+def _told(pipeline: Pipeline, reader: Reader, settings: ReplaySettings) -> tuple[list[Incident], Cases]:
+    """The incidents, with what people have decided about them, and what stands behind them; the log has been read."""
+    detector = {"version": __version__, "config": settings.config.digest}
+    found = incidents(pipeline.book, detector)
+    about = {**detector, "command": settings.command}
+    floor = floor_lines(pipeline, reader.coverage)
+    cases = Cases(pipeline, reader.names, reader.coverage, floor, about, clock.wall().isoformat())
+    if settings.cases:
+        journal = Journal(settings.cases / FILE)
+        found = [journal.mark(one) for one in found]
+        cases.write(settings.cases)
+    return found, cases
 
 
 def make_resolver(config: Config) -> tuple[Resolver, Routes]:
