@@ -40,14 +40,14 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
     """
     trail = story.settled().trail
     total = max(trail.reads, 1)
-    rows = story.records.rows()
+    first = first_readings(story.records.rows())
     usual = ordinary_clients(book) if usual is None else usual
     return {
         "layout": LAYOUT,
         "incident": story.identity,
         "revision": story.revision,
         "minutes": [[iso(m * 60_000_000), n] for m, n in sorted(trail.minutes.items())],
-        "exposed": _curve(rows, story.exposed().estimate),
+        "exposed": _curve(first, story.exposed().estimate),
         "points": [[iso(t), n] for t, n in trail.points.tolist()],
         "hours": [trail.hours.get(h, 0) for h in range(24)],
         "agents": [[_agent(book, a), round(n / total, 6)] for a, n in trail.agents.most_common(SHARES)],
@@ -58,12 +58,12 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
         ],
         "samples": [_sample(row, story, book) for row in np.sort(trail.samples, order=["time_us", "rank"])],
         "positions": [list(p) for p in trail.positions[:POSITIONS].tolist()],
-        "records": {"kept": len(first_readings(rows)), "complete": _complete(story)},
+        "records": {"kept": len(first), "complete": _complete(story)},
         "ordinary": {
             "clients": len(usual),
             "records_a_day": [round(float(np.quantile(usual, q)), 1) for q in (0.5, 0.99)] if len(usual) else None,
         },
-        "limits": limits(story, book, usual),
+        "limits": limits(story, book, usual, first),
     }
 
 
@@ -100,9 +100,8 @@ def _complete(story: Story) -> bool:
     return bool(story.records.complete and not story.exposure.unseen and seen.low == seen.high)
 
 
-def _curve(rows: npt.NDArray[Any], gone: int) -> list[list[Any]]:
+def _curve(first: npt.NDArray[Any], gone: int) -> list[list[Any]]:
     """Distinct records by moment, at most `STEPS`; scaled to the estimate where not all are kept."""
-    first = first_readings(rows)
     if not len(first):
         return []
     first = raw(first)[np.argsort(first["time_us"], kind="stable")].view(first.dtype)
