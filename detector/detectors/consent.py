@@ -151,4 +151,7 @@ def _first_minute(minutes: npt.NDArray[Any], name: str) -> int:
             if k < least * n:
                 break
             since, k, n = int(slot["minute"]), 0, 0
+    else:
+        if n and k >= least * n:  # the first few of all
+            since = int(minutes["minute"][0])
     return since

@@ -144,9 +144,7 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         telemetry = Telemetry(metrics, tell, data_classes=classes, raised=Raised(folder / FILE, tell))
         telling.append(telemetry)
         status = Status()
-        pages = next((sink for sink in sinks if sink.name == "pages"), None)
-        shown = (pages.pages(), pages.below()) if pages is not None else ()
-        server = serve(config.web.listen_address, metrics, status, *shown)
+        server = serve(config.web.listen_address, metrics, status, *_pages(sinks))
         undo.callback(server.close)
         prepare(STREAM_KERNELS)
         forward = _Forward()
@@ -164,6 +162,11 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         forward.to = sidecar
         ends = undo.pop_all()
     return Running(sidecar, server.port, ends)
+
+
+def _pages(sinks: list[Any]) -> tuple[Any, ...]:
+    """The pages of incidents to be served, where they are asked for."""
+    return next(((sink.pages(), sink.below()) for sink in sinks if sink.name == "pages"), ())
 
 
 def check_reading(config: Config) -> None:

@@ -109,7 +109,6 @@ def replay(
         SinkError: ``settings.cases`` or ``settings.metrics`` cannot be written.
     """
     config = settings.config
-    detector = {"version": __version__, "config": config.digest}
     prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
     resolver, routes = make_resolver(config)
     reader = Reader(paths, replace(read_settings(settings), ledgers=()), resolver)
@@ -117,7 +116,7 @@ def replay(
     preload(config, pipeline, reader.coverage)
     ranked = Ranked(pipeline, Ranking()) if settings.top else None
     take = ranked.take if ranked else pipeline.take
-    backfill = _backfill(settings, pipeline, reader, detector) if settings.metrics else None
+    backfill = _backfill(settings, pipeline, reader) if settings.metrics else None
     for number, released in enumerate(reader):
         released.batch.flags |= released.late * np.uint8(LATE)
         rows = replace(released.batch, time_us=released.moment_us)
@@ -144,9 +143,10 @@ def replay(
     )
 
 
-def _backfill(settings: ReplaySettings, pipeline: Pipeline, reader: Reader, detector: dict[str, str]) -> Backfill:
+def _backfill(settings: ReplaySettings, pipeline: Pipeline, reader: Reader) -> Backfill:
     from detector.engines.backfill import Backfill
 
+    detector = {"version": __version__, "config": settings.config.digest}
     assert settings.metrics is not None
     formats = [reader.formats.get(name) for name in reader.names]
     classes = data_classes(settings.config)
