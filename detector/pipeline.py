@@ -159,7 +159,7 @@ class Pipeline:
         self.routes.assign(batch)
         judging = self.judge.batch(batch)
         counting = self.watch.contracts.batch(batch, len(self.routes)) if self.watch.is_on else None
-        self.consents.meet(batch, len(self.routes))
+        self.consents.meet(batch, self.routes)
         tripped = self._tripped(batch)
         first, offered, n = 0, 0, len(batch)
         while first < n:

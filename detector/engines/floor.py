@@ -23,6 +23,7 @@ from detector.evidence.constants import (
     SOURCE_FEWEST,
 )
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, hedged, log_ratio
+from detector.incidents.consents import FEWEST
 from detector.pipeline import Pipeline
 from detector.state.layout import COUNTER
 
@@ -109,6 +110,18 @@ def _sweep(pipeline: Pipeline) -> list[str]:
     ]
 
 
+def _consent(pipeline: Pipeline) -> list[str]:
+    watch = pipeline.consents
+    if not watch.is_on:
+        return []
+    lines = [f"a party reading what nobody agreed to: fewer than {FEWEST} reads of a class of data a day"]
+    if watch.policy.needs_ledger and not watch.ledger.moment_us:
+        lines.append("reads without a grant: all, for there is no consent ledger")
+    elif watch.unjudged:
+        lines.append(f"reads without a grant: {watch.unjudged:,} were not judged while the consent ledger was too late")
+    return lines
+
+
 def _contract(pipeline: Pipeline) -> list[str]:
     watch = pipeline.watch.contracts
     if not watch:
@@ -167,6 +180,7 @@ _SAY: dict[str, Callable[[Pipeline], list[str]]] = {
     "bulk": _bulk,
     "guessing": _guessing,
     "sweep": _sweep,
+    "consent": _consent,
     "contract": _contract,
     "tripwire": _tripwire,
     "campaign": _campaign,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,9 @@ class ConsentWatch:
         self.ledger.give(changes_of(batch, batch.time_us))
         return batch.take(np.flatnonzero(changes == 0))
 
-    def meet(self, batch: Batch, routes: int) -> None:
+    def meet(self, batch: Batch, routes: Sized) -> None:
         """Looks which rows of a batch are reads of a party, once routes are assigned."""
-        self._found = self._reads.find(batch, routes) if self.policy else None
+        self._found = self._reads.find(batch, len(routes)) if self.policy else None
 
     def note(self, batch: Batch, judged: Judged) -> None:
         """Keeps the reads of parties among the rows just judged, until the ledger can tell of them."""

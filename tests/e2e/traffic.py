@@ -15,7 +15,8 @@ ITEMS = 5_000
 
 
 def walkers_among_readers(records: int, walkers: int, seed: int) -> tuple[list[bytes], list[str]]:
-    """Lines in combined format, in order of time, and the addresses that walk; walks are spread over the log."""
+    """Lines in combined format, in order of time, and the addresses that walk; walks are spread over the log, each on a
+    route of its own: on one they would be one incident."""
     chance = np.random.default_rng(seed)
     seconds = records // PER_SECOND
     clients = chance.integers(0, READERS, records)
@@ -36,5 +37,12 @@ def walkers_among_readers(records: int, walkers: int, seed: int) -> tuple[list[b
             address = f"10.{client >> 8 & 255}.{client & 255}.9"
             lines.append(f'{address} - - {stamp} "GET /items/{item} HTTP/1.1" 200 812 "-" "Mozilla/5.0"'.encode())
         for n, number in walked.get(second, ()):
-            lines.append(f'198.18.{n}.7 - - {stamp} "GET /users/{number} HTTP/1.1" 200 412 "-" "Mozilla/5.0"'.encode())
+            lines.append(
+                f'198.18.{n}.7 - - {stamp} "GET /{_list(n)}/{number} HTTP/1.1" 200 412 "-" "Mozilla/5.0"'.encode()
+            )
     return lines, [f"198.18.{n}.7" for n in range(walkers)]
+
+
+def _list(number: int) -> str:
+    """Few names beside one another: where there are many, the place holds values (`routes.slug_after`)."""
+    return "shelf-" + "abcdefghij"[number // 8] + "/list-" + "abcdefgh"[number % 8]

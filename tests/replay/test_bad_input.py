@@ -24,7 +24,15 @@ CONTRACT = [
     "last_seen", "endpoints", "clients", "client_count", "client_kind", "selector", "requests", "bytes_out",
     "records_exposed", "persons_exposed", "data_classes", "evidence", "suppressed_by", "tags",
 ]  # fmt: skip
-ADDED = ["records_at_alert", "merged_into", "warming", "partner"]  # beyond the contract's table
+ADDED = [  # beyond the contract's table
+    "records_at_alert",
+    "merged_into",
+    "warming",
+    "partner",
+    "status",
+    "verdict",
+    "assignee",
+]
 
 HOSTILE = (
     b"\x1b[31;1m", b"\x1b]0;owned\x07", b"\x1b[2J\x1b[H", b"\r\x08\x08", b"\x9b2J", b"\xc2\x9b2J", b"\x00",
