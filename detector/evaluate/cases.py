@@ -56,6 +56,8 @@ class Case:
         listed: whether the log lists the objects of batched requests.
         confusers: beside those that are always there; such a case has a world of its own from its first moment on.
         budget: false incidents a day the user accepts.
+        least_seconds: log time after the attack's first moment that a case goes on for at least: whether a rule covers
+            an attack that lasts months is not seen in ten minutes.
     """
 
     pattern: str
@@ -69,6 +71,7 @@ class Case:
     listed: bool = True
     confusers: tuple[str, ...] = ()
     budget: float = 1.0
+    least_seconds: float = 0.0
 
     @property
     def key(self) -> str:
@@ -120,6 +123,7 @@ _P1 = Target(seconds=5, records=1000)
 _P3 = Target(seconds=60, records=3000)
 _P4 = {1000: Target(seconds=300), 10_000: Target(seconds=1200, records=70_000), 1_000_000: Target(seconds=3600)}
 _MINUTE = Target(seconds=60)
+_LONG = 4 * HOUR  # of attacks by one account after the other, each of which lives for hours
 _TENTH = Target(requests=10)
 
 PLAIN: tuple[Case, ...] = (
@@ -143,11 +147,11 @@ PLAIN: tuple[Case, ...] = (
     Case("P7", "fast", target=_MINUTE, seconds=120, listed=False),
     Case("P7", "slow", target=Target(requests=3)),
     Case("P7", "slow", target=Target(requests=3), listed=False),
-    Case("P8", "mill", target=Target(seconds=DAY, records=10_000), seconds=DAY),
-    Case("P8", "large", target=Target(seconds=DAY, records=10_000), seconds=DAY),
-    Case("P9", target=Target(records=10_000), seconds=DAY),
+    Case("P8", "mill", target=Target(seconds=DAY, records=10_000), seconds=DAY, least_seconds=_LONG),
+    Case("P8", "large", target=Target(seconds=DAY, records=10_000), seconds=DAY, least_seconds=_LONG),
+    Case("P9", target=Target(records=10_000), seconds=DAY, least_seconds=_LONG),
     *(
-        Case("P10", variant, target=Target(seconds=6 * HOUR, records=60_000), seconds=6 * HOUR)
+        Case("P10", variant, target=Target(seconds=6 * HOUR, records=60_000), seconds=6 * HOUR, least_seconds=_LONG)
         for variant in ("tokens", "few", "many")
     ),
     Case("P11", "routes", target=Target(seconds=600), seconds=1800),

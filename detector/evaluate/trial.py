@@ -113,7 +113,7 @@ def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, 
     begin = ground.begin_us
     end = running.play.world.options.end_us
     attack = ground.attack_us(running.play.world.options)
-    keep_on = attack + round(setting.compare_seconds * 1e6) if rivals else attack
+    keep_on = attack + round(max(setting.compare_seconds if rivals else 0.0, case.least_seconds) * 1e6)
     look_us, stop_us = 0, end
     for whole, part in _parts(running, begin, end):
         running.watch.now_us = int(part.batch.time_us[-1])
@@ -124,7 +124,9 @@ def run(case: Case, ground: Ground, rivals: Sequence[Rival] = ()) -> tuple[Run, 
             rival.take(part)
         now = running.watch.now_us
         if now >= stop_us:
-            break
+            if running.actionable():
+                break
+            stop_us = end  # what covered half of the first few covers little of those that came after
         if (
             stop_us == end
             and case.pattern != "quiet"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.errors import SnapshotDamaged
 from detector.packing import Arrays, adopted
 from detector.records.ledger import DECLINE, GRANT, VIEW
 from detector.state.sketch import mix_each
@@ -121,7 +122,11 @@ class Asking:
         }
 
     def load(self, arrays: Arrays) -> None:
-        """Takes back what `save` gave."""
+        """Takes back what `save` gave.
+
+        Raises:
+            SnapshotDamaged: it does not fit.
+        """
         minutes, start = adopted(arrays["minutes"], MINUTE), 0
         self._rings = {}
         for p, c, n in arrays["pairs"].reshape(-1, 3).tolist():
@@ -129,6 +134,8 @@ class Asking:
             own = minutes[start : start + n]
             ring[own["minute"] % MINUTES] = own
             start += n
+        if arrays["views"].shape != self._views.shape:
+            raise SnapshotDamaged("snapshot: its views of consent screens do not fit")
         self._views[:] = arrays["views"]
         self._any_views = bool(self._views.any())
 

@@ -299,7 +299,9 @@ class ConsentWatch:
             self._accuse(p, c, own, np.full(len(own), SMELLING, np.uint32), now_us)
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
-        """A copy of everything that decides later results."""
+        """A copy of everything that decides later results; nothing where nothing is declared."""
+        if not self.policy:
+            return {}
         counts = [(key, bit, n) for (key, bit), n in sorted(self._counts.items())]
         lights = [portion.light for portion in self._waiting]
         return {
@@ -320,6 +322,8 @@ class ConsentWatch:
         Raises:
             SnapshotDamaged: it does not fit.
         """
+        if not self.policy or not arrays:
+            return  # declared since, or no longer: the ledger is read from its beginning
         light, reads = adopted(arrays["light"], np.dtype(PENDING)), adopted(arrays["reads"], READS)
         self._waiting = [Portion(light.copy(), reads.copy())] if len(light) else []
         self._held, self._granted = (adopted(arrays[name], FOUND).copy() for name in ("held", "granted"))

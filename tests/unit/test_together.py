@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detector.evidence.constants import RUN
+from detector.handing import extract
 from detector.incidents.render import incidents
 from detector.incidents.together import AT_ONCE, WITHIN_US
 from detector.records.batch import MISS, Batch
@@ -79,7 +80,7 @@ def test_those_who_stay_when_a_partition_goes_are_judged_anew() -> None:
     """The incident goes with the client it was raised about; who had joined it is raised here when it goes on."""
     line = Line().take(walk(0, 300), walk(40, 300, client=8, first_id=90_000, part=1))
     assert len({i.incident for i in line.news}) == 1
-    line.pipeline.extract(0)
+    extract(line.pipeline, 0)
     assert line.pipeline.open_stories() == []
     line.take(walk(80, 300, client=8, first_id=90_300, part=1))
     line.pipeline.finish()
