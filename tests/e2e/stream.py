@@ -61,6 +61,7 @@ class Setting:
         gap: what is done about records that are gone.
         webhook: a URL for incidents beside the file.
         partner: a network that may read in bulk.
+        more: sections beside these, as YAML.
     """
 
     folder: Path
@@ -76,6 +77,7 @@ class Setting:
     gap: str = "error"
     webhook: str = ""
     partner: str = "203.0.113.0/24"
+    more: str = ""
 
     def key(self) -> Path:
         """The key of all their hashes."""
@@ -104,6 +106,7 @@ class Setting:
             format=self.format,
             incidents=own / "incidents.jsonl",
         )
+        text += self.more
         path = own / "detector.yaml"
         path.write_text(text, encoding="utf-8")
         return path
