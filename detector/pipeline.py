@@ -120,6 +120,7 @@ class Pipeline:
 
     @warming.setter
     def warming(self, warming: bool) -> None:
+        """Whether it is."""
         self.book.warming = warming
 
     def open_stories(self) -> list[Story]:

@@ -133,7 +133,10 @@ def test_usual_requests_are_those_before() -> None:
     """Of a sample the route's own rows from before a moment count, the whole sample is what they are a share of."""
 
     class Two(Ordinary):
+        """Of two routes."""
+
         def rows(self, before_us: int) -> npt.NDArray[np.void]:
+            """Three of one route, of which one has no number, and one of another."""
             rows = np.zeros(4, ORDINARY)
             rows["route"], rows["number"] = [1, 1, 2, 1], [9, 4, 5, -1]
             return rows
