@@ -107,7 +107,8 @@ def check_replay(buildah: Buildah, logs: Path) -> None:
     """It names what is planted in a sample log."""
     with container(buildah) as (name, _):
         begun = clock.monotonic()
-        command = run_in(buildah, name, logs, "replay", "-q", "--output", "json", "/logs/p1.log.gz")
+        options = ("-q", "--output", "json", "--config", "/logs/demo.yaml")
+        command = run_in(buildah, name, logs, "replay", *options, "/logs/p1.log.gz")
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-2000:]
         found = [json.loads(line)["pattern"] for line in done.stdout.split("\n") if line]
@@ -193,6 +194,7 @@ def main() -> None:
         logs = Path(place)
         logs.chmod(0o755)
         shutil.copy(ROOT / "sample_logs" / "p1.log.gz", logs)
+        shutil.copy(ROOT / "configs" / "demo.yaml", logs)
         check_replay(buildah, logs)
         check_run(buildah, logs)
 
