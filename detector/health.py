@@ -117,6 +117,15 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "Distinct records a day that one client may read out of order unseen; +Inf while no amount would be seen.",
     ),
+    Metric("consent_changes_total", "counter", "Changes of the consent ledger read."),
+    Metric(
+        "consent_ledger_lag_seconds", "gauge", "How long the consent ledger took for what it had last; 0 without one."
+    ),
+    Metric(
+        "consent_reads_unjudged_total",
+        "counter",
+        "Reads that need a grant while the consent ledger is missing or more than 15 minutes late.",
+    ),
     Metric("clients_tracked", "gauge", "Clients remembered."),
     Metric("clients_evicted_total", "counter", "Clients forgotten, by reason.", (EVICTION,)),
     Metric("state_bytes", "gauge", "Bytes of state held."),

@@ -170,6 +170,7 @@ class Telemetry:
         self.exporter.inc("requests_late_total", coverage.late - before.late)
         self.exporter.inc("requests_doubled_total", coverage.doubled - before.doubled)
         self.exporter.inc("requests_future_total", coverage.future - before.future)
+        self.exporter.inc("consent_changes_total", coverage.changes - before.changes)
         requests = max(coverage.requests, 1)
         self.exporter.set("object_known_ratio", coverage.with_object / requests)
         for kind, count in list(coverage.by_kind.items()):
@@ -181,6 +182,7 @@ class Telemetry:
             doubled=coverage.doubled,
             late=coverage.late,
             future=coverage.future,
+            changes=coverage.changes,
         )
 
     def _renew_state(self, pipeline: Pipeline) -> None:
@@ -194,6 +196,10 @@ class Telemetry:
             self.exporter.inc(metric, max(value - self._counters[name], 0), **labels)
             self._counters[name] = value
         self.exporter.set("state_bytes", pipeline.state.nbytes)
+        self.exporter.set("consent_ledger_lag_seconds", pipeline.consents.ledger.lag_us / 1e6)
+        unjudged = pipeline.consents.unjudged
+        self.exporter.inc("consent_reads_unjudged_total", max(unjudged - self._counters["unjudged"], 0))
+        self._counters["unjudged"] = unjudged
         self.exporter.set("floor_records", floor_records(pipeline))
         if pipeline.last_us > 0:
             self.exporter.set("last_request_timestamp_seconds", pipeline.last_us / 1e6)
@@ -251,6 +257,7 @@ class Telemetry:
         self._renew_incidents(pipeline.last_us)
         for name in ("clients_evicted", "strayed"):
             self._counters[name] = int(pipeline.state.counters[COUNTER[name]])
+        self._counters["unjudged"] = pipeline.consents.unjudged
 
     def _go_on_counting(self, raised: Iterable[Any]) -> None:
         self.raised.merge(raised)

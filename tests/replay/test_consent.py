@@ -59,10 +59,13 @@ def _line(read: Read) -> str:
     )
 
 
+def _people() -> list[Read]:
+    return [(float(s), f"user{s % 50}", f"/bills/{100_000 + s % 50}", "") for s in range(0, 1800, 5)]
+
+
 def _found(tmp_path: Path, reads: Sequence[Read], changes: Sequence[Change], policy: str = POLICY) -> list[Incident]:
     """The incidents of consent; ordinary people read their own bills beside, and keep log time going."""
-    own = [(float(s), f"user{s % 50}", f"/bills/{100_000 + s % 50}", "") for s in range(0, 1800, 5)]
-    (tmp_path / "log.jsonl").write_text("".join(_line(read) + "\n" for read in sorted([*own, *reads])))
+    (tmp_path / "log.jsonl").write_text("".join(_line(read) + "\n" for read in sorted([*_people(), *reads])))
     rows = [
         f"{_stamp(s)},{action},{person},{partner},bill,{manner}\n" for s, action, person, partner, manner in changes
     ]
@@ -185,6 +188,23 @@ def test_one_or_two_reads_accuse_nobody(tmp_path: Path) -> None:
 def test_without_a_ledger_nobody_is_accused_of_reading_without_grants(tmp_path: Path) -> None:
     """A ledger that says nothing is no ledger: what needs one is not judged."""
     assert _found(tmp_path, _bank(), []) == []
+
+
+@pytest.mark.parametrize(("late_s", "told"), [(60.0, {"bank": {"reads_without_grant": 5}}), (1200.0, {})])
+def test_a_ledger_that_is_too_late_accuses_nobody(tmp_path: Path, late_s: float, told: dict[str, object]) -> None:
+    """Grants that the ledger has a minute after they were given are waited for, and five reads without one are told;
+    while it takes twenty minutes for each, nobody is accused, and how many reads that concerns is said."""
+    (tmp_path / "log.jsonl").write_text(
+        "".join(_line(read) + "\n" for read in sorted([*_bank(count=25, at=1300.0), *_people()]))
+    )
+    rows = [
+        f"{_stamp(s)},{_stamp(s + late_s)},grant,{p},bank,bill\n" for s, p in zip(range(20, 40), range(20), strict=True)
+    ]
+    (tmp_path / "ledger.csv").write_text("time,received_at,action,subject,partner,class\n" + "".join(rows))
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    result = replay([tmp_path / "log.jsonl"], ReplaySettings(load_config(tmp_path / "policy.yaml")))
+    assert _says([one for one in result.incidents if one.pattern == "consent"]) == told
+    assert any("25 were not judged" in line for line in result.floor) == (not told)
 
 
 def test_a_screen_that_does_not_ask_is_told_before_anything_is_read(tmp_path: Path) -> None:

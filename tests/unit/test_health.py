@@ -25,7 +25,8 @@ ADDED = """
 requests_future_total partitions_assigned source_stalled records_lost_total records_reread_total tombstones_total
 requests_doubled_total
 sharing_partial clients_on_several_partitions_total sink_deliveries_total{sink} sink_refused_total{sink}
-outbox_pending{sink} outbox_bytes snapshot_failures_total floor_records
+outbox_pending{sink} outbox_bytes snapshot_failures_total floor_records consent_changes_total
+consent_ledger_lag_seconds consent_reads_unjudged_total
 """
 
 
