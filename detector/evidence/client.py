@@ -231,8 +231,10 @@ class ClientEvidence:
     @property
     def in_order(self) -> int:
         """Attempts in order: the longer of its present run of one step and its present stretch, where that is read to
-        half and half of the attempts lay next to its edge: who looks through two galleries jumps about in them."""
-        advances = 2 * int(self.slot["advances"]) >= int(self.slot["inside"])
+        half and a quarter of the attempts lay next to its edge: who looks through two galleries jumps about in them.
+        A quarter, for rows of one second come partition by partition: of four reads a second over three partitions 29 %
+        lie there."""
+        advances = 4 * int(self.slot["advances"]) >= int(self.slot["inside"])
         return max(int(self.slot["run"]), int(self.slot["inside"]) if self.density >= 0.5 and advances else 0)
 
     @property

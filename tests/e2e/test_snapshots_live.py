@@ -141,7 +141,7 @@ def test_a_newer_version_in_the_middle_of_an_incident(tmp_path: Path, broker: Br
         wait_until_read(member)
         wait(lambda: member.metric("detector_warming") == 0, 20, "end of the warming", member)
         wait_until_told(member, set(walked.due))
-        assert member.metric("detector_incidents_total") == len(walked.due) - len(early)
+        assert member.metric("detector_incidents_total") == len(walked.due)  # the count goes on
         assert member.stop() == 0
     assert member.events("rewound")[0]["records"] == walked.cut
     assert "layout" in member.events("snapshot_unusable")[0]["reason"]
