@@ -36,7 +36,6 @@ def taken_over(config: Config, new: Config) -> Config:
         config,
         detection=new.detection,
         partners=new.partners,
-        policy=new.policy,
         suppressions=new.suppressions,
         tripwires=new.tripwires,
     )

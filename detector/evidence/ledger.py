@@ -119,9 +119,9 @@ class Ledger:
             self._waiting.append(changes)
 
     @property
-    def waits(self) -> bool:
-        """Whether changes wait."""
-        return bool(self._waiting)
+    def is_known(self) -> bool:
+        """Whether any change has come, be it one that waits for its moment."""
+        return bool(self._waiting or self.moment_us)
 
     def advance(self, now_us: int) -> None:
         """Log time has reached a tick: takes in every change the ledger had before it."""

@@ -56,11 +56,9 @@ class Portion:
 
     def behind(self, start: int) -> Portion:
         """Those from a place on, on their own."""
-        return (
-            self
-            if start == 0 and self._source is None
-            else Portion(self.light[start:].copy(), self.reads(slice(start, None)))
-        )
+        if start == 0 and self._source is None:
+            return self
+        return Portion(self.light[start:].copy(), self.reads(slice(start, None)))
 
 
 def columns(portions: Sequence[tuple[Portion, int]]) -> dict[str, npt.NDArray[Any]]:

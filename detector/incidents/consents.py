@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from detector.detectors import consent as screens
 from detector.detectors.signal import Finding, Signal
+from detector.errors import SnapshotVersion
 from detector.evidence.asking import MINUTES
-from detector.evidence.consent import OF_LEDGER, PENDING, SMELLING, VERDICTS, Reads, Verdict, judge
+from detector.evidence.consent import OF_LEDGER, PENDING, SMELLING, VERDICTS, Reads, judge
 from detector.evidence.judge import Judged
 from detector.evidence.ledger import Ledger, changes_of
 from detector.evidence.policy import Policy
@@ -86,10 +87,12 @@ class ConsentWatch:
 
     def take(self, batch: Batch) -> Batch:
         """Takes a batch's changes of the ledger out; ``time_us`` is when each row is judged."""
-        changes = batch.flags & LEDGER if self.policy else None
-        if changes is None or not changes.any():
+        changes = batch.flags & LEDGER
+        if not changes.any():
             return batch
         self.ledger.give(changes_of(batch, batch.time_us))
+        if not self.policy:  # nothing ticks; whoever declares parties again finds the ledger whole
+            self.ledger.advance(int(batch.time_us[-1]))
         return batch.take(np.flatnonzero(changes == 0))
 
     def meet(self, batch: Batch, routes: Sized) -> None:
@@ -299,8 +302,8 @@ class ConsentWatch:
             self._accuse(p, c, own, np.full(len(own), SMELLING, np.uint32), now_us)
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
-        """A copy of everything that decides later results; nothing where nothing is declared."""
-        if not self.policy:
+        """A copy of everything that decides later results; nothing where nothing is declared and no ledger is read."""
+        if not self.policy and not self.ledger.is_known:
             return {}
         counts = [(key, bit, n) for (key, bit), n in sorted(self._counts.items())]
         lights = [portion.light for portion in self._waiting]
@@ -320,10 +323,13 @@ class ConsentWatch:
         """Takes back what `save` gave.
 
         Raises:
+            SnapshotVersion: grants are needed, and it was made without a ledger, which must be read from its beginning.
             SnapshotDamaged: it does not fit.
         """
-        if not self.policy or not arrays:
-            return  # declared since, or no longer: the ledger is read from its beginning
+        if not arrays:
+            if self.policy.needs_ledger and not self.ledger.is_known:
+                raise SnapshotVersion("snapshot: it was made without a consent ledger")
+            return
         light, reads = adopted(arrays["light"], np.dtype(PENDING)), adopted(arrays["reads"], READS)
         self._waiting = [Portion(light.copy(), reads.copy())] if len(light) else []
         self._held, self._granted = (adopted(arrays[name], FOUND).copy() for name in ("held", "granted"))
@@ -341,6 +347,3 @@ def pairs_of(party: npt.NDArray[Any], place: npt.NDArray[Any]) -> list[tuple[int
     width = int(place.max()) + 1
     found = np.flatnonzero(np.bincount(party.astype(np.int64) * width + place))
     return [divmod(pair, width) for pair in found.tolist()]
-
-
-__all__ = ["ConsentWatch", "Verdict"]
