@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from detector.errors import InputError
 from detector.sources.kafka_batches import Counts, KafkaChunk, from_records, hook, unsupported
 from detector.sources.kafka_client import WHERE, Partition, opened, ours, said, text, theirs, trouble
+from detector.sources.kafka_listener import Listener
 from detector.sources.kafka_places import PROBE_BYTES, OffsetGap, beginnings, held, rewound
 from detector.sources.kafka_settings import KafkaSettings
 from detector.sources.kafka_topics import Topics
 
-__all__ = ["KafkaSource", "Listener", "OffsetGap", "Partition"]
+__all__ = ["KafkaSource", "OffsetGap", "Partition"]
 
 FAST_CHUNKS = 8  # chunks a poll gives at most, each of 8 MiB or one response
 COMMIT_MS = 10_000  # the client's own default is to wait for ever
 LEAVE_MS = 2_000  # twice, of the ten seconds that a stop may take; a broker that is there answers in milliseconds
 PLAIN_RECORDS = 5_000  # records a poll gives at most where each is an object; 500 are no faster (measured)
-
-
-class Listener(Protocol):
-    """Who wants to know which partitions come and go. Called from inside :meth:`KafkaSource.poll` and
-    :meth:`KafkaSource.close`, on the caller's thread; it may commit and seek, not poll."""
-
-    def assigned(self, partitions: Sequence[Partition]) -> None:
-        """These are read from now on, from the group's offsets unless :meth:`KafkaSource.seek` says otherwise."""
-
-    def revoked(self, partitions: Sequence[Partition]) -> None:
-        """These go to another member when this returns, or when ``drain_s`` is over: the last moment to commit."""
-
-    def lost(self, partitions: Sequence[Partition]) -> None:
-        """These are another member's already; a commit is refused."""
 
 
 class KafkaSource:

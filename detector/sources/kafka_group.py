@@ -18,13 +18,11 @@ import queue
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from detector.clock import monotonic
 from detector.sources.kafka_client import Partition, ours
-
-if TYPE_CHECKING:
-    from detector.sources.kafka import Listener
+from detector.sources.kafka_listener import Listener
 
 Kind = Literal["assigned", "revoked", "lost"]
 
