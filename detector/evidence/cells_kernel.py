@@ -30,6 +30,7 @@ from detector.state.cells import (
     ROUTE_CELL,
     STATISTICS,
 )
+from detector.state.ahead_kernel import ahead_of_past, lowest
 from detector.state.cells_kernel import hashed_cells, sum_cohorts
 from detector.state.layout import COUNTER
 
@@ -41,6 +42,7 @@ BUSY = COUNTER["busy"]
 EACH = len(STATISTICS)
 L0, L1 = LAMBDAS
 LOG_L0, LOG_L1 = math.log(LAMBDAS[0]), math.log(LAMBDAS[1])
+WORDS_AHEAD = 4  # of 64 cells each, whose memory is asked for ahead: a dozen cells in a busy minute
 FADE_5, FADE_60 = math.log(1.0 - 1.0 / 5.0), math.log(1.0 - 1.0 / 60.0)
 
 
@@ -147,8 +149,8 @@ def _teach(h, p):
 
 
 @njit
-def _judge_cell(h, p, r, settled, noise, limits, alarms, counters, minute):
-    """One cell at the end of a minute that has counted something."""
+def _judge_cell(h, p, r, settled, noise, limits, alarms, means, counters, minute):
+    """One cell at the end of a minute that has counted something; ``means`` is room for what is expected of it."""
     own_route = p.kind == ROUTE_CELL
     suspect = 0.0
     learn = True
@@ -157,7 +159,9 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, counters, minute):
             x = np.float64(h.now[3 + k])
             if h.now[min(k % EACH, 2)] == 0 and x == 0.0:
                 continue
-            mean, _ = _expected(h, p, r, k, own_route)
+            mean, by_others = _expected(h, p, r, k, own_route)
+            means[k] = mean
+            means[COUNTS + k] = by_others
             suspect = max(suspect, _score(p, k, x, mean, noise, limits[k // EACH], minute))
         _alarm(p, r, limits, alarms, counters, minute)
         learn = suspect < SUSPECT_NATS and minute - np.int64(r.alarmed) > QUIET_MINUTES
@@ -165,12 +169,11 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, counters, minute):
             x = np.float64(h.now[3 + k])
             if h.now[min(k % EACH, 2)] == 0 and x == 0.0:
                 continue
-            mean, by_others = _expected(h, p, r, k, own_route)
-            learn_minute(noise[np.int64(p.kind) * COUNTS + k], x, mean, learn)
+            learn_minute(noise[np.int64(p.kind) * COUNTS + k], x, means[k], learn)
             if learn:
                 p.hour_seen[k] += x
-                p.hour_expected[k] += mean
-                p.expected[k] += by_others
+                p.hour_expected[k] += means[k]
+                p.expected[k] += means[COUNTS + k]
         if learn:
             _teach(h, p)
     if learn:  # what is under suspicion does not become the usual hour
@@ -185,17 +188,22 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, counters, minute):
 
 
 @njit
-def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, alarms, counters, minute):
+def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, alarms, means, counters, minute):
     """Judges the cells that have counted something, in the order of their slots; a route's own ones in a pass for
     themselves, for the others are held against them as they were."""
-    for word in range(first_word, touched.shape[1]):
+    words = touched.shape[1]
+    for word in range(first_word, words):
+        if word + WORDS_AHEAD < words:
+            coming = touched[0, word + WORDS_AHEAD]
+            while coming != U(0):
+                ahead_of_past(cells, past, ((word + WORDS_AHEAD) << 6) + lowest(coming))
+                coming &= coming - U(1)
         bits = touched[0, word]
-        if bits == U(0):
-            continue
+        todo = bits
         left = U(0)
-        for bit in range(64):
-            if (bits >> U(bit)) & U(1) == U(0):
-                continue
+        while todo != U(0):
+            bit = lowest(todo)
+            todo &= todo - U(1)
             place = (word << 6) + bit
             p = past[place]
             if (p.kind == ROUTE_CELL) != routes_only:
@@ -207,9 +215,10 @@ def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, 
             counters[CELL_MINUTES] += 1
             if not routes_only:
                 _smooth(cells[place], p, minute)
-            _judge_cell(cells[place], p, r, settled, noise, limits, alarms, counters, minute)
-        touched[0, word] = left
-        touched[1, word] |= bits
+            _judge_cell(cells[place], p, r, settled, noise, limits, alarms, means, counters, minute)
+        if bits != U(0):
+            touched[0, word] = left
+            touched[1, word] |= bits
 
 
 @njit
@@ -217,14 +226,15 @@ def _smooth_routes(cells, past, touched, hashed, minute):
     """The routes' smoothed minutes, before their cells are held against them."""
     for word in range(hashed >> 6, touched.shape[1]):
         bits = touched[0, word]
-        for bit in range(64 if bits != U(0) else 0):
-            place = (word << 6) + bit
-            if (bits >> U(bit)) & U(1) != U(0) and place >= hashed and past[place].kind == ROUTE_CELL:
+        while bits != U(0):
+            place = (word << 6) + lowest(bits)
+            bits &= bits - U(1)
+            if place >= hashed and past[place].kind == ROUTE_CELL:
                 _smooth(cells[place], past[place], minute)
 
 
 @njit
-def close_minute(now, routes, cells, past, touched, noise, limits, alarms, blank, counters):
+def close_minute(now, routes, cells, past, touched, noise, limits, alarms, means, blank, counters):
     """Log time has reached the minute ``now``: judges what the minute before has counted. Returns how many alarms.
 
     Only cells that counted something are visited: a minute without trials costs a microsecond, 3,600 busy cells about
@@ -238,8 +248,8 @@ def close_minute(now, routes, cells, past, touched, noise, limits, alarms, blank
     hashed = hashed_cells(cells, routes)
     sum_cohorts(cells, past, blank, touched, hashed, minute, counters)
     _smooth_routes(cells, past, touched, hashed, minute)
-    _pass(cells, past, touched, hashed, 0, False, noise, limits, alarms, counters, minute)
-    _pass(cells, past, touched, hashed, hashed >> 6, True, noise, limits, alarms, counters, minute)
+    _pass(cells, past, touched, hashed, 0, False, noise, limits, alarms, means, counters, minute)
+    _pass(cells, past, touched, hashed, hashed >> 6, True, noise, limits, alarms, means, counters, minute)
     if now // 60 > minute // 60:
         close_hour(past, touched, noise)
         counters[BUSY] = max(counters[CELL_MINUTES], counters[BUSY] - counters[BUSY] // 24)

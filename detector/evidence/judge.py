@@ -10,11 +10,10 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Bound, Kernel, Scalar
 from detector.evidence import noise
-from detector.evidence.constants import GROUP
 from detector.records.batch import Batch
 from detector.records.shape import METHODS
 from detector.state.accounts import SOURCE, SUSPECT, TALLY
-from detector.state.cells import ALARM, ALARMS, CELL, CROSSING, MATURITY, PAST
+from detector.state.cells import ALARM, ALARMS, CELL, COUNTS, CROSSING, MATURITY, PAST
 from detector.state.layout import BLOCK, CLIENT, COUNTER, OBJECT, ROUTE, State
 
 READ, COLD, OWN, LISTED = 1, 2, 4, 8  # bits of Judged.flags
@@ -36,7 +35,7 @@ JUDGE = Kernel(
         Array(OBJECT),
         Array(BLOCK),
         Array(ROUTE),
-        *[Array(code) for code in ("i8", "u8")],
+        *[Array(code) for code in ("i8", "f8")],
         Array(CLIENT),
         Array(BLOCK),
         *[Array(dtype) for dtype in (CELL, PAST)],
@@ -92,7 +91,7 @@ class Judge:
     def __init__(self, state: State, floor: int) -> None:
         self.state = state
         self.floor = floor
-        self._scratch = (np.zeros(GROUP, np.uint64), np.zeros(1, CLIENT), np.zeros(1, BLOCK))
+        self._scratch = (np.zeros(2 * COUNTS), np.zeros(1, CLIENT), np.zeros(1, BLOCK))
         self._client = np.zeros(1, CLIENT)
         self._block = np.zeros(1, BLOCK)
         self._alarms = np.zeros(ALARMS, ALARM)

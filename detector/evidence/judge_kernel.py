@@ -29,6 +29,7 @@ from detector.evidence.constants import (
 )
 from detector.evidence.trials_kernel import cohort_of, note_trial
 from detector.records.batch import DECLARED, LATE, MISS, NAME_BYTES, PAGED, STATIC
+from detector.state.ahead_kernel import ahead_of_block, ahead_of_cells, ahead_of_client, ahead_of_object
 from detector.state.cells_kernel import hashed_cells
 from detector.state.layout import ACTED, COUNTER
 from detector.state.tables_kernel import (
@@ -252,15 +253,13 @@ def judge(
     first, last, floor,
     time_us, client, source, network, agent, kind, name, route, object_, number, status, bytes_out, requests, flags,
     origin, readable, rows,
-    index, clients, names, objects, blocks, routes, counters, look, blank_client, blank_block,
+    index, clients, names, objects, blocks, routes, counters, means, blank_client, blank_block,
     cells, past, touched, noise, limits, crossings, maturity, alarms, blank_cell,
     sources, tallies, suspects, tally_limits,
     out_slot, out_flags, out_incident, candidate_client, candidate_block,
 ):  # fmt: skip
     """Judges rows ``first`` to ``last`` and returns the row after the last one done; see `evidence.judge`."""
     counters[CANDIDATE] = 0
-    mask = U(index.shape[0] - 1)
-    object_buckets = U(objects.shape[0] // 4 - 1)
     hashed = hashed_cells(cells, routes)
     only_minute = first == last  # no row is judged, but the minute before that row is closed
     if only_minute:
@@ -268,20 +267,21 @@ def judge(
     row = first
     while row < last:
         end = min(row + GROUP, last)
-        for i in range(row, end):  # touch the index and the objects
-            look[i - row] = index[client[i] & mask] ^ U(
-                objects[np.int64((mix(object_[i], U(route[i])) >> U(32)) & object_buckets) * 4].tag
-            )
-        for i in range(row, end):  # touch the clients' slots
-            slot = find_client(client[i], index, clients)
-            out_slot[i] = slot
-            if slot >= 0:
-                look[i - row] ^= U(clients[slot].registers[0]) ^ U(clients[slot].beats)
+        for i in range(row, end):
+            ahead_of_object(index, client[i], objects, mix(object_[i], U(route[i])))
+        for i in range(row, end):
+            out_slot[i] = ahead_of_client(client[i], index, clients)
+            if object_[i] != U(0) and flags[i] & (STATIC | PAGED | DECLARED) == 0:
+                ahead_of_cells(cells, hashed, route[i], agent[i], network[i])
+                if number[i] >= 0:
+                    ahead_of_block(blocks, route[i], number[i] // BLOCK_IDS)
         while row < end:
             i = row
             minute = time_us[i] // 60_000_000
             if minute > counters[MINUTE]:
-                said = close_minute(minute, routes, cells, past, touched, noise, limits, alarms, blank_cell, counters)
+                said = close_minute(
+                    minute, routes, cells, past, touched, noise, limits, alarms, means, blank_cell, counters
+                )
                 said += close_accounts(minute, clients, maturity, sources, tallies, suspects, tally_limits, counters)
                 if said > 0:
                     counters[CANDIDATE] = 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detector.compiled import njit
+from detector.state.ahead_kernel import lowest
 from detector.state.cells import COHORT_CELL, DIRECT, ROUTE_CELL
 from detector.state.layout import COUNTER, WAYS
 from detector.state.tables_kernel import mix
@@ -89,11 +90,10 @@ def sum_cohorts(cells, past, blank, touched, hashed, minute, counters):
     """The counts of each route as the sum of its cohorts': counted once a minute, not once a trial."""
     for word in range(hashed >> 6, touched.shape[1]):
         bits = touched[0, word]
-        if bits == U(0):
-            continue
-        for bit in range(64):
-            place = (word << 6) + bit
-            if (bits >> U(bit)) & U(1) == U(0) or place < hashed or past[place].kind != COHORT_CELL:
+        while bits != U(0):
+            place = (word << 6) + lowest(bits)
+            bits &= bits - U(1)
+            if place < hashed or past[place].kind != COHORT_CELL:
                 continue
             route = direct_cell(cells, past, blank, hashed, past[place].route, ROUTE_CELL, 0, minute, counters)
             for k in range(12):

@@ -31,6 +31,7 @@ from detector.state.cells import (
 )
 
 REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
+LINE = 64  # bytes of memory that come into a cache together
 WAYS = 4  # slots a bucket: four 16-byte objects fill one cache line
 
 CLIENT = np.dtype(
@@ -234,6 +235,15 @@ class Sizes:
         return blake2b(repr((slots, COUNTERS, astuple(self))).encode(), digest_size=8).hexdigest()
 
 
+def table(slots: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Empty slots from the start of a line of cache on: numpy's own arrays begin 16 bytes behind one, so that each
+    slot of 64 bytes would lie in two."""
+    size = slots * np.dtype(dtype).itemsize
+    room = np.zeros(size + LINE, np.uint8)
+    skip = -room.ctypes.data % LINE
+    return room[skip : skip + size].view(dtype)
+
+
 @dataclass
 class State:
     """Everything that is remembered between two batches, as plain arrays.
@@ -281,15 +291,15 @@ class State:
 
     def __post_init__(self) -> None:
         sizes = self.sizes
-        self.clients = np.zeros(sizes.clients, CLIENT)
+        self.clients = table(sizes.clients, CLIENT)
         self.names = np.zeros((sizes.clients, NAME_BYTES), np.uint8)
-        self.index = np.zeros(2 * sizes.clients, np.uint64)
-        self.objects = np.zeros(sizes.objects, OBJECT)
-        self.blocks = np.zeros(sizes.blocks, BLOCK)
-        self.routes = np.zeros(sizes.routes, ROUTE)
+        self.index = table(2 * sizes.clients, np.uint64)
+        self.objects = table(sizes.objects, OBJECT)
+        self.blocks = table(sizes.blocks, BLOCK)
+        self.routes = table(sizes.routes, ROUTE)
         cells = sizes.cells + DIRECT * sizes.routes
-        self.cells = np.zeros(cells, CELL)
-        self.past = np.zeros(cells, PAST)
+        self.cells = table(cells, CELL)
+        self.past = table(cells, PAST)
         self.touched = np.zeros((2, -(-cells // 64)), np.uint64)
         self.noise = np.zeros((len(KINDS) * COUNTS, NOISE_FIELDS))
         self.limits = np.zeros((len(CHANNELS), LIMIT_FIELDS))
