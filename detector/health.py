@@ -88,6 +88,8 @@ PATTERN = Label(
     ),
 )
 SEVERITY = Label("severity", ("informational", "low", "medium", "high", "critical"), limit=3)  # three a pattern
+SHOWN = ("low", "medium", "high")  # the three of ``incidents_total``
+WHEN_RAISED = {"informational": "low", "critical": "high"}  # what the other two are counted as there
 DATA_CLASS = Label("data_class", limit=8)
 SINK = Label("sink", limit=8)
 TOPIC = Label("topic", limit=1)

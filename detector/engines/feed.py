@@ -162,7 +162,7 @@ def lines_of(chunk: Chunk, most: int, spread: bool = False, first: int = 0) -> l
     the ``first`` few always among them."""
     usable = np.flatnonzero((chunk.lengths > 0) & (chunk.lengths <= MAX_LINE_BYTES))
     step = -(-len(usable) // most) if spread and len(usable) else 1
-    lines = np.union1d(usable[:first], usable[::step][:most])
+    lines = np.array(sorted({*usable[:first].tolist(), *usable[::step][:most].tolist()}), np.int64)
     ends = chunk.starts[lines] + chunk.lengths[lines]
     return [chunk.buffer[a:b].tobytes() for a, b in zip(chunk.starts[lines].tolist(), ends.tolist(), strict=True)]
 

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from detector.health import PATTERN
-from detector.sinks.prometheus import SHOWN, WHEN_RAISED
+from detector.health import PATTERN, SHOWN, WHEN_RAISED
 
 FILE = "raised.json"
 Said = list[list[Any]]  # [pattern, severity, count], as JSON keeps it

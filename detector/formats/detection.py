@@ -11,7 +11,7 @@ import numpy.typing as npt
 from detector.formats.fields import FIELD, MAX_LINE_BYTES, REASON, REASONS, Fields
 from detector.formats.jsonlines import JsonFormat
 from detector.formats.prefix import PREFIXES, Prefixed, stripped
-from detector.formats.presets import Format, Plain, names, preset, table
+from detector.formats.presets import Format, Plain, is_json, names, preset, table
 from detector.formats.table import find_headers
 
 QUOTE = '"'
@@ -90,7 +90,7 @@ def _behind(prefix: str, lines: list[bytes]) -> list[bytes]:
 def _best(lines: list[bytes], own: Plain | None) -> tuple[Detection, list[bool]]:
     """The preset that takes most of the lines, or the log's ``own`` format, and which lines it takes."""
     json = sum(line.lstrip()[:1] == b"{" for line in lines) * 2 > len(lines)
-    candidates = [p for p in map(preset, names()) if isinstance(p, JsonFormat) == json]
+    candidates = [preset(name) for name in names() if is_json(name) == json]
     if own is not None:
         candidates = [own, *candidates]
     rates: dict[str, float] = {}

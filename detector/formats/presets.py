@@ -47,13 +47,18 @@ def aliases() -> dict[str, str]:
     return {alias: name for name in names() for alias in _read(name).get("aliases", [])}
 
 
+def is_json(name: str) -> bool:
+    """Whether the lines of the preset of exactly that name are JSON; it is not compiled for that."""
+    return bool(_read(name)["kind"] == "json")
+
+
 @cache
 def preset(name: str) -> Plain:
     """The preset of exactly that name."""
     document = _read(name)
     about = str(document.get("about", ""))
     where = f"configs/formats/{name}.yaml"
-    if document["kind"] == "json":
+    if is_json(name):
         keys, pairs = compile_map(document, where), pair_paths(document, where)
         return JsonFormat(name, keys, about, pairs, bool(document.get("needs_address", True)))
     return TextFormat(name, tuple(map(_layout, document["layouts"])), about)

@@ -23,7 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from detector.health import METRICS, SEVERITY, Label, Metric
+from detector.health import METRICS, SEVERITY, SHOWN, WHEN_RAISED, Label, Metric
 
 Key = tuple[str, ...]  # label values, in the order of the table
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
@@ -31,8 +31,6 @@ Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 OTHER = "other"  # what is beyond a limit is counted here
 OPEN = ("format", "topic", "partition")  # labels whose values need not be declared
 LONGEST_VALUE = 80  # of a label: formats may be written out in the configuration
-WHEN_RAISED = {"informational": "low", "critical": "high"}
-SHOWN = ("low", "medium", "high")
 UNKNOWN_AT_FIRST = "_ratio"  # a share is NaN until it is first set: 0 would be a statement
 
 
