@@ -17,6 +17,7 @@ KINDS = (".csv", ".parquet")
 COLUMNS = ("incident", "pattern", "route", "record", "record_hash", "rows", "first_seen", "client", "by_named_client")
 NOBODY = (1 << 64) - 1  # in place of a client that is not named (`incidents.case.records_of`)
 PORTION = 1 << 16
+SAID = 5  # incidents of which it is told what is missing
 
 
 def check_exposed(path: Path) -> None:
@@ -58,15 +59,31 @@ def write_exposed(path: Path, incidents: Sequence[Mapping[str, Any]], read: Call
 
 def _about(path: Path, rows: int, parts: list[tuple[Mapping[str, Any], Found | None]]) -> str:
     without = [str(record["incident"])[:12] for record, found in parts if found is None]
-    partial = [
-        str(record["incident"])[:12] for record, found in parts if found is not None and not found[0]["complete"]
-    ]
-    said = [f"{path}: {rows:,} records of {len(parts) - len(without):,} incidents"]
-    if partial:
-        said.append(f"not complete for {', '.join(partial[:5])}: their number is an estimate, see records_exposed")
+    partial = [_partial(record, found[0]) for record, found in parts if found is not None and not found[0]["complete"]]
+    said = [f"{path}: {rows:,} records of {len(parts) - len(without):,} incidents", *partial[:SAID]]
+    if len(partial) > SAID:
+        said.append(f"{len(partial) - SAID:,} more are not complete")
     if without:
-        said.append(f"no records are kept of {', '.join(without[:5])}")
+        said.append(f"no records are kept of {', '.join(without[:SAID])}")
     return "; ".join(said)
+
+
+def _partial(record: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    """What the list lacks of an incident, and what it has all the same: whatever its named clients have read."""
+    name, all_of_it = str(record["incident"])[:12], "their number is an estimate, see records_exposed"
+    named = meta.get("named")
+    if not named or not meta["clients"]:
+        return f"not complete for {name}: {all_of_it}"
+    if named["complete"]:
+        return (
+            f"{name}: the {named['listed']:,} that its named clients have read are all listed; those of others are "
+            f"not complete, {all_of_it}"
+        )
+    return (
+        f"not complete for {name}: of its named clients {named['listed']:,} are listed, and they have read between "
+        f"{named['low']:,} and {named['high']:,}, {named['estimate']:,} by estimate; replay --exposed reads the files "
+        f"once more and lists them exactly"
+    )
 
 
 def _tables(parts: list[tuple[Mapping[str, Any], Found | None]]) -> Iterator[dict[str, list[Any]]]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from detector.engines.reading import Reader, ReadSettings
 from detector.incidents.campaign_story import CampaignStory
+from detector.incidents.earlier import Earlier
 from detector.incidents.recent import READS
 from detector.incidents.records import Records
 from detector.incidents.story import Story
@@ -89,6 +90,8 @@ def _replace(story: Story, named: npt.NDArray[np.uint64], parts: list[npt.NDArra
     for reads in parts:
         records.add(reads)
     story.records = records
+    if isinstance(story, CampaignStory):
+        story.earlier = Earlier()
     if not isinstance(story, CampaignStory) and records.complete and not len(listed):
         story.exposure.unseen = 0
         story.exposure.add(records.rows()["key"])

@@ -253,7 +253,7 @@ class Book:
             return
         identity = incident_id(signal.pattern, self.route_name(signal.route), "many", now_us)
         story = CampaignStory(self._last + 1, identity, signal)
-        story.ordinary = self.ordinary
+        story.ordinary, story.recent = self.ordinary, self.recent
         own = [alarm for alarm in alarms if alarm.pattern == signal.pattern]
         reads = self.recent.of_route(signal.route, min(alarm.since_minute for alarm in own) * MINUTE_US)
         story.begin(own, around, reads, self.recent.since_us)
@@ -277,7 +277,7 @@ class Book:
         if isinstance(story, SharedStory):
             self._shared[story.number] = story
             if isinstance(story, CampaignStory):
-                story.ordinary = self.ordinary
+                story.ordinary, story.recent = self.ordinary, self.recent
         else:
             self._of_client.update(dict.fromkeys(named(story), story))
 

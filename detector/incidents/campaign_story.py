@@ -20,9 +20,11 @@ from detector.detectors.signal import Finding, Signal
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, log_ratio
 from detector.incidents.attribution import MOST_EVENTS, NAMING, NONE_SEEN, Selector, attribute, odds, telling
 from detector.incidents.cell_alarms import hash_of
+from detector.incidents.earlier import Earlier
 from detector.incidents.exposure import SIGMAS_99, Exposure
 from detector.incidents.incident import MOST_CLIENTS, Estimate
 from detector.incidents.ordinary import MINUTE_US, ORDINARY, Ordinary
+from detector.incidents.recent import Recent
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Member, printable
 from detector.incidents.sweep_story import SweepStory
@@ -91,6 +93,8 @@ class CampaignStory(SharedStory):
             ``crossed_usual`` those that ordinary clients were expected to have.
         excess: clients more than usual, by cell and the minute in which its score left zero.
         ordinary: the book's sample of ordinary requests, and their number by the minute.
+        recent: the book's ring of recent reads; None until it is in a book.
+        earlier: what is not known of what its clients read before they were named.
         taken, taken_usual, doubt: reads counted, those among them that were to be expected of ordinary clients, and
             half the width of what that number may be off (99 %).
     """
@@ -100,6 +104,8 @@ class CampaignStory(SharedStory):
         self.channel = CHANNELS.get(signal.pattern, 0)
         self.since_us = self.followed_us = self.counted_us = self.evident_us = signal.time_us
         self.ordinary = Ordinary()
+        self.recent: Recent | None = None
+        self.earlier = Earlier()
         self.selector = Selector()
         self.odds: dict[int, float] = {}
         self.before: npt.NDArray[Any] = np.zeros(0, CROSSING)
@@ -201,6 +207,7 @@ class CampaignStory(SharedStory):
         counts = np.stack([rows[field].sum(axis=1, dtype=np.float64) for field in fields], axis=1).tolist()
         known = (events["client"] == rows["key"]) & (events["slot"] >= 0)
         named: list[int] = []
+        slots: list[int] = []
         for at in np.flatnonzero(known).tolist():
             client, slot = int(events["client"][at]), int(events["slot"][at])
             if client in self.members or len(self.members) >= MOST_NAMED:
@@ -209,9 +216,20 @@ class CampaignStory(SharedStory):
                 continue
             self.members[client] = Member(printable(state.names[slot]), int(rows["kind"][at]))
             named.append(client)
+            slots.append(slot)
             if not state.clients["incident"][slot]:
                 state.clients["incident"][slot] = self.number
+        self._look_back(state, slots)
         return named
+
+    def _look_back(self, state: State, slots: list[int]) -> None:
+        """Lists what those who are named now have read before."""
+        if not slots or self.recent is None:
+            return
+        rows = state.clients[slots]
+        clients, fresh = rows["key"].astype(np.uint64), rows["fresh"].sum(axis=1, dtype=np.int64)
+        reads = self.recent.of_clients(clients)
+        self.earlier.look_back(self.settled().records, self.route, clients, fresh, reads, self.recent.since_us)
 
     def _nats(self, which: int, k: float, n: float, expected: float) -> float:
         """Logarithm of the odds that a client belongs to it: those of its crossing, by the kind that says most, and
@@ -248,8 +266,9 @@ class CampaignStory(SharedStory):
     def enlist(self, state: State, slot: int) -> None:
         """Names a client it claims, and marks its slot."""
         row = state.clients[slot]
-        if len(self.members) < MOST_NAMED:
-            self.members.setdefault(int(row["key"]), Member(printable(state.names[slot]), int(row["kind"])))
+        if len(self.members) < MOST_NAMED and int(row["key"]) not in self.members:
+            self.members[int(row["key"])] = Member(printable(state.names[slot]), int(row["kind"]))
+            self._look_back(state, [slot])
         row["incident"] = self.number
 
     def settle(self, state: State, now_us: int) -> None:

@@ -6,12 +6,15 @@ string what nobody should see.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from detector.incidents.book import Book
+from detector.incidents.campaign_story import CampaignStory
+from detector.incidents.exposure import unsampled
 from detector.incidents.limits import limits, ordinary_clients
 from detector.incidents.moments import iso
 from detector.incidents.records import first_readings
@@ -30,8 +33,9 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
 
     Keys: ``minutes`` (moment, record reads), ``exposed`` (moment, distinct records by then), ``points`` (moment, id),
     ``hours`` (of the day, UTC), ``agents``, ``networks`` and ``routes`` (text, share), ``samples`` (masked requests),
-    ``positions`` (source's number, place), ``records`` (how many are kept, whether that is all), ``ordinary`` (records
-    a day of the median and of 99 in 100 other clients), ``limits`` (what would have stopped it).
+    ``positions`` (source's number, place), ``records`` (how many are kept, whether that is all, and those of the named
+    clients, see `_named`), ``ordinary`` (records a day of the median and of 99 in 100 other clients), ``limits`` (what
+    would have stopped it).
 
     Args:
         story: the incident.
@@ -58,7 +62,7 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
         ],
         "samples": [_sample(row, story, book) for row in np.sort(trail.samples, order=["time_us", "rank"])],
         "positions": [list(p) for p in trail.positions[:POSITIONS].tolist()],
-        "records": {"kept": len(first), "complete": _complete(story)},
+        "records": {"kept": len(first), "complete": _complete(story), "named": _named(story)},
         "ordinary": {
             "clients": len(usual),
             "records_a_day": [round(float(np.quantile(usual, q)), 1) for q in (0.5, 0.99)] if len(usual) else None,
@@ -87,6 +91,7 @@ def records_of(story: Story, book: Book) -> tuple[dict[str, Any], dict[str, npt.
         "revision": story.revision,
         "complete": _complete(story),
         "estimate": vars(story.exposed()),
+        "named": _named(story),
         "clients": [member.name for member in story.members.values()],
         "routes": {str(route): book.route_name(route) for route in np.unique(rows["route"]).tolist()},
     }
@@ -98,6 +103,22 @@ def _complete(story: Story) -> bool:
     out for want of room, and none is the share of ordinary clients that a rule takes along."""
     seen = story.exposed()
     return bool(story.records.complete and not story.exposure.unseen and seen.low == seen.high)
+
+
+def _named(story: Story) -> dict[str, Any]:
+    """What the named clients have read: ``listed`` records of theirs, whether that is all (``complete``), else between
+    which numbers the truth lies (``estimate``, ``low``, ``high``: a nominal interval of 99 %)."""
+    records = story.settled().records
+    rows = records.of(np.fromiter(story.members, np.uint64, len(story.members)))
+    seen = records.estimate(rows)
+    if isinstance(story, CampaignStory):
+        seen = story.earlier.widen(seen)
+    elif story.exposure.unseen:
+        seen = replace(seen, estimate=seen.estimate + story.exposure.unseen, high=seen.high + story.exposure.unseen)
+    sampled = story.omitted_reads > 0
+    complete = records.complete and seen.low == seen.high and not sampled
+    told = {"listed": len(np.unique(rows["key"])), "complete": bool(complete)}
+    return told | vars(unsampled(seen, story.trail.reads, story.omitted_reads / 1000) if sampled else seen)
 
 
 def _curve(first: npt.NDArray[Any], gone: int) -> list[list[Any]]:

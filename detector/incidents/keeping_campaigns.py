@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from detector.incidents.attribution import Selector
 from detector.incidents.campaign_story import CampaignStory
+from detector.incidents.earlier import Earlier
 from detector.incidents.ordinary import ORDINARY
 from detector.incidents.story import Story
 from detector.packing import Arrays, adopted, joined, parted
@@ -38,7 +39,8 @@ _RULE: tuple[tuple[str, str], ...] = (
     ("precision", "f8"),
     ("inside", "f8"),
 )
-CAMPAIGN = np.dtype([*_PLAIN, *_RULE])
+_EARLIER: tuple[tuple[str, str], ...] = (("most", "i8"), ("likely", "f8"))
+CAMPAIGN = np.dtype([*_PLAIN, *_RULE, *_EARLIER])
 AMOUNT = np.dtype([("key", "u8"), ("since", "i8"), ("amount", "f8")])
 NO_AMOUNT: npt.NDArray[Any] = np.zeros(0, AMOUNT)
 CROSSERS = (("crossers", "u8"), ("crossers_new", "u8"), ("crossers_registers", "u1"))
@@ -77,6 +79,7 @@ def load(stories: Sequence[Story], arrays: Arrays) -> None:
             setattr(story, name, row[name].item())
         rule = {name: row[name].item() for name, _ in _RULE}
         story.selector = Selector(agents.astype(np.uint64), networks.astype(np.uint32), **rule)
+        story.earlier = Earlier(*(row[name].item() for name, _ in _EARLIER))
         story.odds = {key: amount for key, _, amount in adopted(odds, AMOUNT).tolist()}
         story.excess = {(key, since): amount for key, since, amount in adopted(excess, AMOUNT).tolist()}
         story.before, story.usual = adopted(before, CROSSING).copy(), adopted(usual, ORDINARY).copy()
@@ -86,7 +89,7 @@ def load(stories: Sequence[Story], arrays: Arrays) -> None:
 def _row(story: CampaignStory) -> npt.NDArray[Any]:
     plain = [getattr(story, name) for name, _ in _PLAIN]
     rule = [getattr(story.selector, name) for name, _ in _RULE]
-    return np.array([(*plain, *rule)], CAMPAIGN)
+    return np.array([(*plain, *rule, story.earlier.most, story.earlier.likely)], CAMPAIGN)
 
 
 def _amounts(amounts: Iterable[tuple[int, int, float]]) -> npt.NDArray[Any]:

@@ -57,7 +57,7 @@ class Records:
         return self.bound == ALL
 
     def add(self, reads: npt.NDArray[Any]) -> None:
-        """Takes reads (dtype `recent.READS`) in log order."""
+        """Takes reads (dtype `recent.READS`); of each pair the earliest counts, in whatever order they come."""
         taken = np.empty(len(reads), RECORD)
         taken["key"] = mix_each(reads["object"], reads["route"].astype(np.uint64))
         for field in ("client", "number", "time_us", "route"):
@@ -123,7 +123,7 @@ def first_readings(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def _distinct(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    order = np.lexsort((rows["client"], rows["key"]))  # stable: the first of each pair is the one read first
+    order = np.lexsort((rows["time_us"], rows["client"], rows["key"]))  # who is named late is looked up later
     rows = raw(rows)[order].view(RECORD)
     new = np.diff(rows["key"], prepend=~rows["key"][:1]) != 0
     new |= np.diff(rows["client"], prepend=~rows["client"][:1]) != 0

@@ -115,6 +115,10 @@ def _facts(record: Told, case: Told) -> list[tuple[str, str]]:
 
 def _kept(kept: Told) -> str:
     how = "all of them" if kept.get("complete") else "a part: the number above is an estimate"
+    named = words.table(kept.get("named"))
+    if not kept.get("complete") and named.get("listed"):
+        said = "all of them" if named.get("complete") else f"of {words.estimate(named)}"
+        how += f"; of the named clients {words.whole(named.get('listed')):,}, {said}"
     return f"{words.whole(kept.get('kept')):,}, {how}"
 
 
