@@ -47,6 +47,7 @@ bench: $(VENV)/dev.stamp ## lines per second beside DuckDB, Polars, re and wc; t
 	$(BIN)/python -m tests.benchmarks.formats $(if $(LINES),--lines $(LINES))
 	$(BIN)/python -m tests.benchmarks.scrape
 	$(BIN)/python -m tests.benchmarks.consent
+	$(BIN)/python -m tests.benchmarks.report $(if $(LINES),--lines $(LINES))
 	$(BIN)/python -m tests.benchmarks.stream
 
 bench-kafka: $(VENV)/dev.stamp ## records per second out of Apache Kafka beside kafka-python and confluent-kafka, and the delay of alerts
