@@ -60,6 +60,9 @@ class PartyConfig:
     )
     persons_per_day: int | None = _option(None, Rule("most persons whose data it reads a day (UTC)", 1, 10**12))
     valid_until: str = _option("", Rule("last day of log time (UTC) on which it may read at all", check="date"))
+    background: bool = _option(
+        False, Rule("it reads while persons are away, too, as a nightly job does; how often is then no question")
+    )
     consent: ConsentConfig | None = _option(None, Rule("what needs a person's grant"))
 
 
@@ -81,6 +84,11 @@ class PolicyConfig:
     )
     purpose_classes: tuple[str, ...] = _option(
         (), Rule("classes of data that staff and services read only with a purpose")
+    )
+    dormant_days: int = _option(90, Rule("days without anything of their own after which persons are dormant", 1, 3650))
+    last_seen: Path | None = _option(
+        None,
+        Rule("a CSV file person,last_seen (dates): without it dormancy is known after dormant_days", check="file"),
     )
     parties: tuple[PartyConfig, ...] = _option((), Rule("who has access, and to what"))
     ledger: LedgerConfig | None = _option(None, Rule("who has allowed what to whom"))

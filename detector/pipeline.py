@@ -143,6 +143,7 @@ class Pipeline:
         self.book.suppressions = rules.suppressions
         self.watch.floor = rules.floor
         self.watch.contracts.agree(rules.contracts if "contract" in rules.patterns else ())
+        self.consents.budget = rules.budget
         self.consents.agree(rules.policy if "consent" in rules.patterns else Policy())
         self._tripwires = Tripwires(rules.tripwires if "tripwire" in rules.patterns else (), self.routes.name)
 

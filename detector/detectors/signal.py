@@ -52,15 +52,20 @@ class Budget:
     per_day: float = 1.0
 
     # Shares of the budget: 0.3 single clients, 0.3 campaigns, 0.2 blocks of ids, 0.2 partners and consent
-    # (detection facts, section 6). Consent has no detector yet; its share is left unspent. Of the campaigns' share each
-    # detector of cells has its part (`campaign.Cells.share`).
+    # (detection facts, section 6). Of the campaigns' share each detector of cells has its part
+    # (`campaign.Cells.share`); that of partners is spent on how they use grants: contracts and grants are rules.
     CLIENTS = 0.3
     CAMPAIGNS = 0.3
     BLOCKS = 0.2
+    PARTNERS = 0.2
 
     def client_threshold(self, clients_a_day: float) -> float:
         """Nats at which a client is convicted: ln of the tests a day over the false ones allowed."""
         return log(max(clients_a_day, 100.0) / (self.CLIENTS * self.per_day))
+
+    def partner_threshold(self, tests_a_day: float) -> float:
+        """The same for what is asked of partners each day."""
+        return log(max(tests_a_day, 100.0) / (self.PARTNERS * self.per_day))
 
     def block_threshold(self, blocks_a_day: float) -> float:
         """The same for a block of ids, each weighed at most some twelve times in its spell (a quarter more each)."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from detector.config import Config
-from detector.config_checks import expiry_us, hours
+from detector.config_checks import DAY_US, expiry_us, hours
 from detector.config_model import MatchConfig
 from detector.config_policy import PartyConfig
 from detector.errors import UsageError
@@ -21,6 +21,7 @@ from detector.incidents.suppression import Suppression
 from detector.records.batch import DEPTH, Batch
 from detector.records.declared import Declared, Partner, token
 from detector.records.keys import REPLAY_KEY, HashKey
+from detector.records.last_seen import read_last_seen
 from detector.records.ledger import MANNERS
 from detector.records.published import read_names, read_networks
 from detector.records.resolve import Resolver
@@ -72,7 +73,11 @@ def policy(config: Config) -> Policy:
     said = [_party(p) for p in config.policy.parties]
     if len({party.token for party in said}) < len(said):
         raise UsageError("policy.parties: two names cannot be told apart; change one of them")
-    return Policy(said, config.policy.purpose_classes, hash_key(config))
+    made = Policy(said, config.policy.purpose_classes, hash_key(config))
+    made.dormant_us = config.policy.dormant_days * DAY_US
+    if config.policy.last_seen is not None:
+        made.last_seen = read_last_seen(config.policy.last_seen, hash_key(config))
+    return made
 
 
 def _party(p: PartyConfig) -> Party:
@@ -88,6 +93,7 @@ def _party(p: PartyConfig) -> Party:
         until_us=expiry_us(p.valid_until) if p.valid_until else 0,
         consent=p.consent.classes if p.consent else (),
         manners=tuple(MANNERS.index(name) for name in p.consent.manners) if p.consent else (0,),
+        background=p.background,
     )
 
 

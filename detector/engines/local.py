@@ -216,7 +216,8 @@ def data_classes(config: Config) -> list[str]:
 def check_files(config: Config) -> list[str]:
     """What is wrong with the files a configuration names, a line a file: all that a run would refuse to start with."""
     problems = []
-    for read in (declared_routes, declared, partial(_persons, key=REPLAY_KEY), partial(_places, key=REPLAY_KEY)):
+    readers = (declared_routes, declared, policy, partial(_persons, key=REPLAY_KEY), partial(_places, key=REPLAY_KEY))
+    for read in readers:
         try:
             read(config)
         except UsageError as error:

@@ -15,11 +15,12 @@ import numpy.typing as npt
 from detector.evidence.judge import READING
 from detector.evidence.ledger import BEFORE_GRANT, NO_GRANT, OTHER_SCOPE, REVOKED, TICKED, Ledger
 from detector.evidence.policy import Policy
-from detector.records.batch import MISS, OUTSIDE, STATIC, Batch
+from detector.records.batch import DECLARED, MISS, OUTSIDE, STATIC, Batch
 from detector.records.shape import METHODS
 
 SMELLING, OTHER_CLASS, OTHER_PURPOSE, OTHER_HOURS = 32, 64, 128, 256
 OTHER_COUNTRY, OTHER_NETWORK, EXPIRED, NO_PURPOSE = 512, 1024, 2048, 4096
+WHILE_AWAY, OF_DORMANT, DRIFTED = 8192, 16384, 32768
 
 VERDICTS: dict[int, str] = {
     NO_GRANT: "reads_without_grant",
@@ -35,10 +36,14 @@ VERDICTS: dict[int, str] = {
     OTHER_NETWORK: "reads_from_other_networks",
     EXPIRED: "reads_after_its_end",
     NO_PURPOSE: "reads_without_purpose",
+    WHILE_AWAY: "reads_while_away",
+    OF_DORMANT: "reads_of_dormant_persons",
+    DRIFTED: "reads_for_drifted_purposes",
 }
 """Bit of a verdict → what findings call it."""
 
 OF_LEDGER = NO_GRANT | BEFORE_GRANT | REVOKED | TICKED | OTHER_SCOPE
+OF_USE = WHILE_AWAY | OF_DORMANT | DRIFTED  # no rule: what speaks for them is said with them (`detectors.usage`)
 
 PENDING: list[tuple[str, str]] = [
     ("time_us", "i8"),
@@ -90,8 +95,7 @@ class Reads:
         rows, party = rows[party >= 0], party[party >= 0]
         self._learn(routes)
         classes = self._bits[batch.route[rows]]
-        status = batch.status[rows]
-        answered = (status == 0) | ((status >= 200) & (status < 300)) | (status == 304)
+        answered = _answered(batch.status[rows])
         plain = (batch.flags[rows] & (MISS | STATIC)) == 0
         kept = (classes > 0) & answered & plain & self._readable[batch.method[rows]]
         rows, party, classes = rows[kept], party[kept], classes[kept]
@@ -99,15 +103,40 @@ class Reads:
             return None
         found = np.zeros(len(rows), PENDING)
         found["time_us"], found["purpose"] = batch.time_us[rows], batch.purpose[rows]
-        found["subject"] = np.where(batch.subject[rows] != 0, batch.subject[rows], batch.object[rows])
+        found["subject"] = person_of(batch, rows)
         found["classes"], found["network"], found["party"] = classes, batch.network[rows], party
         found["outside"] = (batch.flags[rows] & OUTSIDE) != 0
         return rows, found
+
+    def own(self, batch: Batch, routes: int) -> npt.NDArray[np.int64] | None:
+        """The rows, ascending, by which persons show that they are there: whoever is no party, or the owner's own
+        program, reads what is theirs. None where nobody's use of grants is looked at."""
+        if not self._policy.watched.any():
+            return None
+        self._learn(routes)
+        open_to = (batch.flags & (MISS | STATIC | DECLARED)) == 0
+        named = (batch.subject != 0) | (batch.object != 0)
+        rows = np.flatnonzero((self._bits[batch.route] > 0) & open_to & named & _answered(batch.status))
+        if batch.partner.any():
+            party = self._policy.party_of(batch.partner[rows])
+            rows = rows[(batch.partner[rows] == 0) | ((party >= 0) & self._policy.own[party])]
+        return rows
 
     def _learn(self, routes: int) -> None:
         if routes + 1 > len(self._bits):
             known = [self._policy.bits(self._data_classes(r)) for r in range(len(self._bits), routes + 1)]
             self._bits = np.concatenate([self._bits, np.array(known, np.uint32)])
+
+
+def person_of(batch: Batch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Whose records rows read, uint64; where neither log nor map says it, the object read stands for the person."""
+    found: npt.NDArray[np.uint64] = np.where(batch.subject[rows] != 0, batch.subject[rows], batch.object[rows])
+    return found
+
+
+def _answered(status: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = (status == 0) | ((status >= 200) & (status < 300)) | (status == 304)
+    return found
 
 
 def judge(

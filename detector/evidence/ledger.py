@@ -6,6 +6,7 @@ of ledger and log in one minute changes anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ class Ledger:
         grants: the table.
         asking: how people were asked and what they said, by party and class.
         moment_us: log time up to which changes are taken in; 0 before the first.
+        heard: called with changes as they are taken in.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -107,6 +109,7 @@ class Ledger:
         self._hour = 0
         self._last_lag_us = 0
         self._persons: dict[tuple[int, int], int] = {}
+        self.heard: Callable[[npt.NDArray[Any]], None] = lambda _: None
         self.agree(policy)
 
     def agree(self, policy: Policy) -> None:
@@ -152,6 +155,7 @@ class Ledger:
             self._last_lag_us = int(np.median(fresh))
         party, place = self.policy.party_named(due["partner"]), self.policy.class_named(due["data_class"])
         self.asking.note(due, party, place)
+        self.heard(due)
         kept = np.flatnonzero((due["action"] == GRANT) | (due["action"] == REVOKE))
         said = due[kept]
         # A revocation counts from when the ledger had it, at most the grace later: nobody can obey what is not known.

@@ -13,6 +13,7 @@ from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.persons import hash_id
 
 KINDS = ("first_party", "partner", "advertiser", "staff", "service")
+OUTSIDE = ("partner", "advertiser")  # those whose use of grants is held against one another's
 INSIDE = ("staff", "service")  # of the house itself: they need a purpose where others need a grant
 MOST_CLASSES = 31  # of data, all parties together: bits of a word; the policies of the facts name four to eight
 
@@ -32,6 +33,7 @@ class Party:
         until_us: until when it may read at all; 0 = not said.
         consent: classes of data that need a grant of the person.
         manners: places in `records.ledger.MANNERS` of grants that count.
+        background: whether it may read while persons are away.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Party:
     until_us: int = 0
     consent: tuple[str, ...] = ()
     manners: tuple[int, ...] = (0,)
+    background: bool = False
 
 
 class Policy:
@@ -59,6 +62,9 @@ class Policy:
         partner: uint64 (n,), the hash a ledger's line has for the party's name.
         class_hash: uint64 (classes + 1,), the same of classes; the last is 0, all classes.
         minutes: uint8 (n, 1440), 1 = within its hours.
+        watched: bool (n,), how it uses its grants is looked at; ``own``: what it reads, persons read themselves.
+        dormant_us: after how long without anything of their own persons are dormant.
+        last_seen: uint64 (k,) persons and int64 (k,) moments as the owner knows them; None = not said.
     """
 
     def __init__(
@@ -82,6 +88,10 @@ class Policy:
         minutes = [Terms(p.name, p.token, hours=p.hours).allowed_minutes() for p in self.parties]
         self.minutes = np.array(minutes, np.uint8).reshape(len(minutes), DAY_MINUTES)
         self.until_us = np.array([p.until_us or (1 << 62) for p in self.parties], np.int64)
+        self.watched = np.array([p.kind in OUTSIDE for p in self.parties], np.bool_)
+        self.own = np.array([p.kind == KINDS[0] for p in self.parties], np.bool_)
+        self.dormant_us = 90 * 24 * 60 * 60_000_000  # detection facts, 5.1 C8
+        self.last_seen: tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.parties)

@@ -91,3 +91,12 @@ def found(
         start, done = start + stop, end
     made["since_s"], made["place"] = since_s[which], place[which]
     return made
+
+
+def pairs_of(party: npt.NDArray[Any], place: npt.NDArray[Any]) -> list[tuple[int, int]]:
+    """The parties and places that occur together, in order; both are small numbers."""
+    if not len(party):
+        return []
+    width = int(place.max()) + 1
+    found = np.flatnonzero(np.bincount(party.astype(np.int64) * width + place))
+    return [divmod(pair, width) for pair in found.tolist()]

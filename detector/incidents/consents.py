@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.detectors import consent as screens
-from detector.detectors.signal import Finding, Signal
+from detector.detectors.signal import Budget, Finding, Signal
 from detector.errors import SnapshotVersion
 from detector.evidence.asking import MINUTES
-from detector.evidence.consent import OF_LEDGER, PENDING, SMELLING, VERDICTS, Reads, judge
+from detector.evidence.consent import OF_LEDGER, OF_USE, PENDING, SMELLING, VERDICTS, Reads, judge
 from detector.evidence.judge import Judged
 from detector.evidence.ledger import Ledger, changes_of
 from detector.evidence.policy import Policy
 from detector.incidents.book import Book
 from detector.incidents.consent_persons import PersonsRead
-from detector.incidents.consent_waiting import FOUND, Portion, columns, found
+from detector.incidents.consent_usage import Convicted, UsageWatch
+from detector.incidents.consent_waiting import FOUND, Portion, columns, found, pairs_of
 from detector.incidents.recent import READS
 from detector.incidents.story import Member, Story
 from detector.packing import Arrays, adopted, under, within
@@ -48,6 +49,7 @@ class ConsentWatch:
         data_classes: the declared classes of what a route hands out.
 
     Attributes:
+        budget: false incidents allowed.
         ledger: what persons have granted.
         unjudged: reads that needed a grant while the ledger could not be trusted.
     """
@@ -55,9 +57,12 @@ class ConsentWatch:
     policy: Policy
     book: Book
     data_classes: Callable[[int], tuple[str, ...]]
+    budget: Budget = field(default_factory=Budget)
     unjudged: int = 0
     _waiting: list[Portion] = field(default_factory=list)
     _found: tuple[npt.NDArray[np.int64], npt.NDArray[Any]] | None = None  # of the batch at hand
+    _own: npt.NDArray[np.int64] | None = None  # the rows in it that persons are there by
+    _usage: UsageWatch | None = None  # where anybody's use of grants is looked at
     _held: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, FOUND))  # not enough for an accusation
     _granted: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, FOUND))
     _windows: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, WINDOW))
@@ -75,8 +80,12 @@ class ConsentWatch:
             policy.classes != self.policy.classes
         ):
             self._windows, self._granted, self._held = self._windows[:0], self._granted[:0], self._held[:0]
-            self._waiting, self._persons = [], PersonsRead()
+            self._waiting, self._persons, self._usage = [], PersonsRead(), None
         self.policy = policy
+        if self._usage is None and policy.watched.any():
+            self._usage = UsageWatch(policy)
+        if self._usage is not None:
+            self._usage.policy, self.ledger.heard = policy, self._usage.hear
         self.ledger.agree(policy)
         self._reads = Reads(policy, self.data_classes)
 
@@ -98,9 +107,14 @@ class ConsentWatch:
     def meet(self, batch: Batch, routes: Sized) -> None:
         """Looks which rows of a batch are reads of a party, once routes are assigned."""
         self._found = self._reads.find(batch, len(routes)) if self.policy else None
+        self._own = self._reads.own(batch, len(routes)) if self.policy else None
 
     def note(self, batch: Batch, judged: Judged) -> None:
         """Keeps the reads of parties among the rows just judged, until the ledger can tell of them."""
+        if self._usage is not None and self._own is not None:
+            self._usage.begin(int(batch.time_us[judged.first]))
+            first, last = np.searchsorted(self._own, [judged.first, judged.last]).tolist()
+            self._usage.see(batch, self._own[first:last])
         if self._found is None:
             return
         rows, pending = self._found
@@ -147,6 +161,8 @@ class ConsentWatch:
         for p, c in pairs_of(wrong["party"], wrong["place"]):
             own = (wrong["party"] == p) & (wrong["place"] == c)
             self._accuse(p, c, wrong[own], bits[at][own], now_us)
+        for said in self._usage.weigh(reads, place, due, now_us, self.budget) if self._usage is not None else ():
+            self._convict(said, now_us)
         for p, c in pairs_of(party, place):
             if (story := self._story(p, c)) is not None:
                 self._update(story, p, c)
@@ -186,8 +202,23 @@ class ConsentWatch:
                 signal = self._signal(p, int(place[row]), int(reads["time_us"][row]), [finding], story.route)
                 story.support(signal)
 
+    def _convict(self, said: Convicted, now_us: int) -> None:
+        """A party uses its grants unlike itself and the others: the reads meant, and what speaks for it."""
+        bits = np.full(len(said.reads), said.bit, np.uint32)
+        self._accuse(said.party, said.place, said.reads, bits, now_us, said)
+        story = self._story(said.party, said.place)
+        if story is not None:
+            found = [said.verdict.finding]
+            story.support(self._signal(said.party, said.place, now_us, found, story.route, said.threshold))
+
     def _accuse(
-        self, party: int, place: int, wrong: npt.NDArray[Any], bits: npt.NDArray[np.uint32], now_us: int
+        self,
+        party: int,
+        place: int,
+        wrong: npt.NDArray[Any],
+        bits: npt.NDArray[np.uint32],
+        now_us: int,
+        said: Convicted | None = None,
     ) -> None:
         key = self._key(party, place)
         for bit in VERDICTS:
@@ -205,11 +236,22 @@ class ConsentWatch:
         if len(wrong) < FEWEST:
             self._held = np.concatenate([self._held, wrong])
             return
-        self._raise(party, place, wrong, self._findings(party, place), now_us)
+        findings, threshold = self._findings(party, place), 0.0
+        if said is not None:
+            findings, threshold = [*findings, said.verdict.finding], said.threshold
+        self._raise(party, place, wrong, findings, now_us, threshold)
 
-    def _raise(self, party: int, place: int, reads: npt.NDArray[Any], findings: list[Finding], now_us: int) -> None:
+    def _raise(
+        self,
+        party: int,
+        place: int,
+        reads: npt.NDArray[Any],
+        findings: list[Finding],
+        now_us: int,
+        threshold: float = 0.0,
+    ) -> None:
         route = int(np.bincount(reads["read"]["route"]).argmax())
-        signal = self._signal(party, place, int(reads["time_us"][0]), findings, route)
+        signal = self._signal(party, place, int(reads["time_us"][0]), findings, route, threshold)
         story = self.book.new("consent", f"{self.policy.parties[party].name}/{self._class(place)}", signal)
         if story is None:
             return
@@ -227,7 +269,7 @@ class ConsentWatch:
         """The numbers as they stand: reads of each kind, and how many persons were read for one that was asked."""
         key = self._key(party, place)
         numbers = [
-            Finding(name, self._counts[key, bit], 0.0, screens.NATS)
+            Finding(name, self._counts[key, bit], 0.0, 0.0 if bit & OF_USE else screens.NATS)
             for bit, name in VERDICTS.items()
             if self._counts.get((key, bit))
         ]
@@ -236,8 +278,11 @@ class ConsentWatch:
             numbers.append(Finding("persons_per_grant", round(self._persons.ever(party, place) / asked, 2), 1.0, 0.0))
         return sorted(numbers, key=lambda finding: (-finding.weight, -finding.value))
 
-    def _signal(self, party: int, place: int, time_us: int, findings: list[Finding], route: int) -> Signal:
-        return Signal("consent", route, self._key(party, place), time_us, screens.NATS, 0.0, findings)
+    def _signal(
+        self, party: int, place: int, time_us: int, findings: list[Finding], route: int, threshold: float = 0.0
+    ) -> Signal:
+        nats = max((finding.weight for finding in findings), default=0.0)
+        return Signal("consent", route, self._key(party, place), time_us, nats, threshold, findings)
 
     def _class(self, place: int) -> str:
         return self.policy.classes[place] if place < len(self.policy.classes) else "*"
@@ -316,6 +361,7 @@ class ConsentWatch:
             "counts": np.array(counts, COUNTED),
             "unjudged": np.array([self.unjudged], np.int64),
             **under("persons", self._persons.save()),
+            **(under("usage", self._usage.save()) if self._usage is not None else {}),
             **under("ledger", self.ledger.save()),
         }
 
@@ -337,13 +383,6 @@ class ConsentWatch:
         self._counts = {(int(key), int(bit)): int(n) for key, bit, n in adopted(arrays["counts"], COUNTED).tolist()}
         self.unjudged = int(arrays["unjudged"][0])
         self._persons.load(within("persons", arrays))
+        if self._usage is not None:
+            self._usage.load(within("usage", arrays))
         self.ledger.load(within("ledger", arrays))
-
-
-def pairs_of(party: npt.NDArray[Any], place: npt.NDArray[Any]) -> list[tuple[int, int]]:
-    """The parties and places that occur together, in order; both are small numbers."""
-    if not len(party):
-        return []
-    width = int(place.max()) + 1
-    found = np.flatnonzero(np.bincount(party.astype(np.int64) * width + place))
-    return [divmod(pair, width) for pair in found.tolist()]

@@ -19,7 +19,9 @@ from detector.simulate.consent.honest import honest
 from detector.simulate.consent.parties import Party
 from detector.simulate.consent.policy import policy, write_policy
 from detector.simulate.consent.stage import Stage
-from detector.simulate.consent.stories import STORIES, Story
+from detector.simulate.consent.stories import STORIES as BREACHES
+from detector.simulate.consent.stories import Story
+from detector.simulate.consent.uses import USES
 from detector.simulate.layouts import TEMPLATES
 from detector.simulate.log import address_text, as_traffic
 from detector.simulate.options import Options
@@ -28,11 +30,12 @@ from detector.simulate.site import FORMS
 from detector.simulate.text import Writer, write
 from detector.simulate.traffic import Actors, Ints, Traffic
 from detector.simulate.truth import Attack, Truth, iso, observe
-from detector.simulate.world import TILE_US
+from detector.simulate.world import DAY_US, TILE_US
 
 KEY = "P14"
 LAYOUT = "nginx_json"
 """The format it is written in where none is asked for: it must say what a record is read for."""
+STORIES = BREACHES | USES
 _STREAM = 14  # of chance: this pattern's own
 
 
@@ -87,6 +90,7 @@ class ConsentLog:
     _actors: Actors = field(repr=False, kw_only=True)
     _honest: list[dict[str, Any]] = field(repr=False, kw_only=True)
     _breach: dict[str, Any] = field(repr=False, kw_only=True)
+    _last_seen: Ints | None = field(default=None, repr=False, kw_only=True)
     _ordinary: Counter[str] = field(default_factory=Counter, repr=False)
 
     @classmethod
@@ -117,6 +121,7 @@ class ConsentLog:
             _actors=_actors(stage),
             _honest=[_said(party, rows) for party, rows in kept],
             _breach=_said(story.party, made.take(made.attack)) | more,
+            _last_seen=stage.last_seen,
         )
 
     def blocks(self) -> Iterator[bytes]:
@@ -162,13 +167,20 @@ class ConsentLog:
         return write(path, self.blocks())
 
     def write_beside(self, ledger: Path, configuration: Path) -> None:
-        """Writes ledger and policy, which names the ledger.
+        """Writes ledger and policy, which names the ledger, and where it needs to be known when persons were last
+        there a file of that beside the policy.
 
         Raises:
             OSError: a file cannot be written.
         """
         self.changes.write(ledger)
-        write_policy(configuration, self.story.party, ledger, list(DECLARED))
+        name = f"{configuration.stem}.seen.csv" if self._last_seen is not None else ""
+        if self._last_seen is not None:
+            days = self.play.world.start_us // DAY_US - self._last_seen
+            texts = np.datetime_as_string(days.astype("datetime64[D]")).tolist()
+            rows = [f"{person},{text}\n" for person, text in enumerate(texts, 1)]
+            configuration.with_name(name).write_text("person,last_seen\n" + "".join(rows), "ascii")
+        write_policy(configuration, self.story.party, ledger, list(DECLARED), name)
 
     def policy(self, ledger: str) -> dict[str, Any]:
         """The configuration as plain data, with a ledger of this name."""

@@ -29,6 +29,7 @@ class Party:
         reads: requests for each person who granted; of those that ask nobody, requests in all.
         opens, closes: hours of the day (UTC) in which it reads.
         prefix: whether the policy knows its accounts by what they begin with.
+        also: a second purpose it may name; grants are then for either.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Party:
     opens: int = 0
     closes: int = 24
     prefix: str = ""
+    also: str = ""
 
     @property
     def form(self) -> str:
@@ -62,4 +64,7 @@ HONEST: tuple[Party, ...] = (
 SESAME = Party("sesame", "partner", ("sesame-credit",), BILL, "scoring", reads=1.0)
 QUIZ = Party("quiz", "partner", ("quiz-app",), PROFILE, "quiz", grant_rate=0.3)
 COACH = Party("money-coach", "partner", ("money-coach",), BILL, "budgeting", 3000, 0.3, 0.4, reads=6.0)
+WALLET = Party("wallet", "partner", ("wallet-app",), BILL, "budgeting", 10_000, 0.3)
+REUNION = Party("reunion", "partner", ("reunion-app",), PROFILE, "greeting", 10_000, 0.3)
+BROKER = Party("broker", "partner", ("broker-one",), BILL, "lending", 10_000, 0.3, also="advertising")
 REACH = Party("ad-reach", "advertiser", ("ad-reach",), INTEREST, "targeting", reads=1500)

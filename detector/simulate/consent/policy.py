@@ -14,13 +14,14 @@ from detector.simulate.site import FORMS
 _HEADING = "# What the owner of the simulated platform has agreed with whom; made by `detector simulate P14`.\n"
 
 
-def policy(breaching: Party, ledger: str, declared: list[dict[str, Any]]) -> dict[str, Any]:
+def policy(breaching: Party, ledger: str, declared: list[dict[str, Any]], last_seen: str = "") -> dict[str, Any]:
     """The configuration as plain data.
 
     Args:
         breaching: the party that will break it, declared like the others.
         ledger: the file of changes, as seen from the configuration's folder.
         declared: partners that read in bulk by agreement, beside the parties.
+        last_seen: the file of when persons were last there, likewise; empty = none.
     """
     parties = [*HONEST, breaching]
     by_account = [_bulk(party) for party in parties]
@@ -31,18 +32,22 @@ def policy(breaching: Party, ledger: str, declared: list[dict[str, Any]]) -> dic
             "purpose_classes": [CHAT],
             "parties": [_party(party) for party in parties],
             "ledger": {"files": [ledger]},
+            **({"last_seen": last_seen} if last_seen else {}),
         },
     }
 
 
-def write_policy(path: Path, breaching: Party, ledger: Path, declared: list[dict[str, Any]]) -> None:
+def write_policy(
+    path: Path, breaching: Party, ledger: Path, declared: list[dict[str, Any]], last_seen: str = ""
+) -> None:
     """Writes it as YAML.
 
     Raises:
         OSError: the file cannot be written.
     """
     name = os.path.relpath(ledger.absolute(), path.absolute().parent)
-    text = yaml.safe_dump(policy(breaching, name, declared), sort_keys=False, width=110, default_flow_style=None)
+    said = policy(breaching, name, declared, last_seen)
+    text = yaml.safe_dump(said, sort_keys=False, width=110, default_flow_style=None)
     path.write_text(_HEADING + text, "utf-8")
 
 
@@ -58,7 +63,7 @@ def _bulk(party: Party) -> dict[str, Any]:
 def _party(party: Party) -> dict[str, Any]:
     said: dict[str, Any] = {"name": party.name, "kind": party.kind}
     said["match"] = {"account_prefixes": [party.prefix]} if party.prefix else {"accounts": list(party.accounts)}
-    said |= {"classes": [party.data_class], "purposes": [party.purpose]}
+    said |= {"classes": [party.data_class], "purposes": [party.purpose, *([party.also] if party.also else [])]}
     if (party.opens, party.closes) != (0, 24):
         said["hours"] = [f"{party.opens:02d}:00-{party.closes:02d}:00"]
     if party.data_class not in (CHAT, INTEREST):

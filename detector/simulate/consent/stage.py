@@ -55,6 +55,7 @@ class Stage:
         rng: chance.
         breach_us: when the breach begins.
         parts, changes: what was made so far: requests whose ``actor`` counts in `cast`, and changes of the ledger.
+        last_seen: of each person of the world, from 1 on, days before the log's start; None = the owner does not know.
     """
 
     world: World
@@ -68,6 +69,7 @@ class Stage:
     actors: int = 0
     consents: int = 0
     persons_drawn: int = 0
+    last_seen: Ints | None = None
 
     @property
     def start_us(self) -> int:
@@ -141,8 +143,8 @@ class Stage:
         kept = (time_us < self.end_us) & (hour >= party.opens) & (hour < party.closes)
         picked = {k: v[kept] if isinstance(v, np.ndarray) else v for k, v in columns.items()}
         actor = self.rng.choice(self.servers(party), int(kept.sum()))
-        purpose = PURPOSES.index(party.purpose)
-        return self.requests(time_us[kept], actor, person[kept], form or party.form, purpose=purpose, **picked)
+        picked.setdefault("purpose", PURPOSES.index(party.purpose))
+        return self.requests(time_us[kept], actor, person[kept], form or party.form, **picked)
 
     def ask(
         self,
@@ -195,7 +197,7 @@ class Stage:
         said: dict[str, Any] = {
             "partner": party.name,
             "data_class": party.data_class,
-            "purpose": party.purpose,
+            "purpose": "" if party.also else party.purpose,
             "action": action,
         }
         self.changes.append(Changes.of(time_us, received_us=had, subject=person, **(said | columns)))
