@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from detector.detectors import BLOCK_DETECTORS, CELL_DETECTORS, CLIENT_DETECTORS, PATTERNS, Budget, campaign, tripwire
+from detector.detectors import (
+    BLOCK_DETECTORS,
+    CELL_DETECTORS,
+    CLIENT_DETECTORS,
+    PATTERNS,
+    Budget,
+    again,
+    campaign,
+    tripwire,
+)
 from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import ClientEvidence, Null
 from detector.evidence.contract import Contracts, Terms
@@ -19,6 +28,7 @@ from detector.evidence.learn import learn
 from detector.evidence.policy import Policy
 from detector.evidence.tripwire import Tripwires, Wire
 from detector.incidents.account_watch import AccountWatch
+from detector.incidents.again_watch import AgainWatch
 from detector.incidents.book import Book
 from detector.incidents.company import company
 from detector.incidents.consents import ConsentWatch
@@ -98,6 +108,7 @@ class Pipeline:
         if self.on_news is not None:
             self.book.tell, self.book.keep_closed = self._tell, False
         self.accounts = AccountWatch(self.state, self.book)
+        self.again = AgainWatch(self.state, self.book)
         self.null = Null(floor=self.rules.floor)
         self.watch = ContractWatch(Contracts((), self.routes.name), self.book, self.rules.floor)
         self.consents = ConsentWatch(Policy(), self.book, self.routes.data_classes)
@@ -262,6 +273,8 @@ class Pipeline:
                 signal = judge(evidence, self.rules.budget)
                 if signal is not None and not self.accounts.takes(signal, slot):
                     self.book.raise_client(signal, slot)
+        if again.PATTERN in self.rules.patterns:
+            self.again.weigh(evidence, slot, self.rules.budget)
 
     def _tripped(self, batch: Batch) -> dict[int, Wire]:
         """Rows that read a record nobody may read, in their order."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from detector.detectors import (
     accounts,
+    again,
     bulk,
     campaign,
     consent,
@@ -51,6 +52,9 @@ TALLY_DETECTORS: dict[str, Tally] = {"fan_out": fan_out.TALLY, "accounts": accou
 """Many accounts in few hands. What `accounts` finds is called fan-out as well: it is the same to whoever is paged."""
 
 _TALLIED = {detector.pattern for detector in TALLY_DETECTORS.values()}
+
+AGAIN = again.judge
+"""Clients that come again for the same list where hardly anybody does; told as over-fetch."""
 
 PATTERNS = frozenset([*CLIENT_DETECTORS, *BLOCK_DETECTORS, *CELL_DETECTORS, *_TALLIED, *RULE_DETECTORS])
 """Every pattern that there is a detector for."""

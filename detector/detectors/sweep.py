@@ -30,6 +30,14 @@ SUDDEN_PURE_SHARE = 0.5
 there (a fifth of the simulated ones). Owners in a log that has just begun are pure as long as they have asked nothing
 else: with requests at random, in three of ten cases by the time `SINGLE_SHARE` lets them be looked at."""
 
+YOUNG_SHARE = 0.9
+"""... or, whatever else they do, nearly all hits come from clients that did not exist a minute before. Decoys and the
+pages of a browser hide that nothing else is done, not that each identity is made for its read. As many as must have
+done nothing else, at `AGED_HITS`: where half of all reads are such clients', chance brings 29 of 32 once in 300,000."""
+
+USUAL_YOUNG = 0.5
+"""That says nothing where reads are mostly such clients' anyway, as on a site whose visitors come once."""
+
 SINGLE_SHARE = 0.5
 """That says nothing while most other clients have made a single request too, as where a log has just begun."""
 
@@ -46,6 +54,8 @@ class Company:
         aged: such hits of the last ten minutes.
         pure: of those, by clients that have done little else to this day.
         single: share of other clients as old that have made one request.
+        young: of those hits, by clients first seen at most a minute before.
+        usual_young: share of the reads of other routes in that time that are such clients'.
         sudden: whether the route's newest id used to stand still, as it does where nothing is made any more.
     """
 
@@ -53,6 +63,8 @@ class Company:
     pure: int = 0
     single: float = 0.0
     sudden: bool = False
+    young: int = 0
+    usual_young: float = 1.0
 
 
 def judge(block: Any, company: Callable[[], Company], blocks_a_day: float, budget: Budget) -> Signal | None:
@@ -96,6 +108,8 @@ def _workers(block: Any, company: Callable[[], Company]) -> bool:
     if block["steady"] >= STEADY_SHARE * block["hits"]:
         return True
     seen = company()
+    if seen.aged >= AGED_HITS and seen.young >= YOUNG_SHARE * seen.aged and seen.usual_young <= USUAL_YOUNG:
+        return True
     share = SUDDEN_PURE_SHARE if seen.sudden else AGED_PURE_SHARE
     return seen.aged >= AGED_HITS and seen.pure >= share * seen.aged and seen.single <= SINGLE_SHARE
 

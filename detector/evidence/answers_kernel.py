@@ -4,8 +4,9 @@
 as the request lists), else bytes; and how far back its page lies. Each client and day teaches one route, chosen by a
 keyed hash among those it visits, its largest answer of each kind so far; so a route's histogram counts clients, not
 answers, and nobody can make his own size usual by repeating it. An answer is *over* where fewer than one in a thousand
-other clients ever get one as large there; a route is believed to be like the whole site for its first thousand clients,
-and what the site hardly ever gives is not usual on a route because a handful of accounts take it.
+other clients ever get one as large there, or where nobody else opens its page (`evidence.pages_kernel`); a route is
+believed to be like the whole site for its first thousand clients, and what the site hardly ever gives is not usual on a
+route because a handful of accounts take it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import math
 import numpy as np
 
 from detector.compiled import njit
+from detector.evidence.again_kernel import come
 from detector.evidence.constants import (
     BEAT,
     BEAT_CV,
+    DEVOTED,
     FAMILIAR_TRIES,
     FEWEST_OVER,
     HANDFUL,
@@ -27,14 +30,15 @@ from detector.evidence.constants import (
     SIZES_KEPT,
     SIZES_PRIOR,
 )
+from detector.evidence.pages_kernel import depth_nats, page_step, unread
 from detector.records.batch import LATE, PAGED
 
 U = np.uint64
 WORTH, LISTED = 16, 8
 OVER_BIT, BEAT_BIT = 8, 16  # of ``raised``: see detectors.CLIENT_DETECTORS
 ROWS, BYTES, PAGE = 0, 1, 2
-STEPS = 64  # half octaves of a size
-ROUTE, OBJECT, NUMBER, ROW_COUNT, BYTES_OUT, REQUESTS, FLAGS, GOOD = 0, 1, 2, 3, 4, 5, 6, 7
+STEPS = 64  # half octaves of a size; of pages see `page_step`
+ROUTE, OBJECT, NUMBER, ROW_COUNT, BYTES_OUT, REQUESTS, FLAGS, GOOD, SEEN = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 
 @njit
@@ -184,8 +188,13 @@ def answer(c, routes, row):
     over = _is_over(c, routes, row[ROUTE], kind, step)
     _teach(c, routes, row[ROUTE], kind, step)
     if flags & PAGED and row[NUMBER] >= 0:
-        page = half_octave(np.int64(row[NUMBER]))
-        over = _is_over(c, routes, row[ROUTE], PAGE, page) or over
+        page = page_step(np.int64(row[NUMBER]))
+        far = _is_over(c, routes, row[ROUTE], PAGE, page)
+        if unread(c, routes[row[ROUTE]], routes[0], row[SEEN]) or far:
+            over = True
+            own = c.taught_route == row[ROUTE] and np.int64(c.taught[PAGE]) >= page
+            c.depth = max(c.depth, np.float32(depth_nats(routes[row[ROUTE]], routes[0], page, own)))
+            c.deepest = max(np.int64(c.deepest), np.int64(row[NUMBER]))
         _teach(c, routes, row[ROUTE], PAGE, page)
     if row[REQUESTS]:
         more = rows
@@ -206,24 +215,27 @@ def answer(c, routes, row):
 
 
 @njit
-def beat(c, row, time_us):
-    """Follows the gaps between a client's requests on its main route; WORTH where they are those of a clock."""
+def beat(c, r, row, time_us):
+    """Follows the gaps between a client's requests on its main route and whether it comes again for its list; WORTH
+    where they are those of a clock, or it asks for nothing else, or has just come again."""
     if row[REQUESTS] == 0 or not row[GOOD] or np.int64(row[FLAGS]) & LATE:
         return 0
     route = row[ROUTE]
     if c.beat_route != route:
         c.beats_away += 1
         if c.beats_away <= c.beats:
-            return 0
+            return come(c, r, row, time_us, 0.0)
         c.beat_route = route
         c.beats = 0
         c.beats_away = 0
         c.beat_hours = 0
         c.beat_us = time_us
+        c.batches = 0
+    gap = (time_us - c.beat_us) * 1e-6
+    found = come(c, r, row, time_us, gap)
     c.beats += 1
     c.beat_rows = max(np.int64(row[ROW_COUNT]), 0)
     c.beat_hours |= np.uint32(1) << np.uint32(time_us // 3_600_000_000 % 24)
-    gap = (time_us - c.beat_us) * 1e-6
     c.beat_us = time_us
     if c.beats == 2:
         c.gap = gap
@@ -232,7 +244,11 @@ def beat(c, row, time_us):
         c.gap += (gap - c.gap) / 32.0
         c.gap_square += (gap * gap - c.gap_square) / 32.0
     n = np.int64(c.beats)
-    if n < BEAT or n & (n - 1) or c.raised or c.incident or c.gap < 1.0:
-        return 0
+    if n < BEAT or c.raised or c.incident or c.gap < 1.0:
+        return found
+    if n % BEAT == 0 and c.beat_rows > 1 and DEVOTED * np.int64(c.beats_away) <= n:
+        return found | WORTH
+    if n & (n - 1):
+        return found
     mean = np.float64(c.gap)
-    return WORTH if np.float64(c.gap_square) - mean * mean <= BEAT_CV * BEAT_CV * mean * mean else 0
+    return found | WORTH if np.float64(c.gap_square) - mean * mean <= BEAT_CV * BEAT_CV * mean * mean else found

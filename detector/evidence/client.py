@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as made
-from math import inf, sqrt
+from math import inf, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,8 @@ NULL = np.dtype(
         ("settled", "?"),
         ("carried", "?"),
         ("over_strength", "f8"),
+        ("main_mean", "f8"),
+        ("main_strength", "f8"),
         *((f"tail_{what}_{number}", "f8") for what in ("tries", "rows") for number in ("begin", "share", "excess")),
         ("has_tail_tries", "?"),
         ("has_tail_rows", "?"),
@@ -48,7 +50,10 @@ HABIT = np.dtype(
 )
 
 _HABITS = ("clients", "mean", "strength", "cold_strength")
-_PLAIN = ("cold_strength", "miss_strength", "over_strength", "clients_a_day", "blocks_a_day", "settled", "carried")
+_PLAIN = (
+    *("cold_strength", "miss_strength", "over_strength", "main_mean", "main_strength"),
+    *("clients_a_day", "blocks_a_day", "settled", "carried"),
+)
 _TAILS = ("tail", "tail_tries", "tail_rows")
 
 
@@ -83,6 +88,7 @@ class Null:
         floor: fewest distinct records a day whose loss by volume is worth an alert; the user's, not learnt.
         carried: whether it was learnt by an earlier run, from more than the tables hold.
         over_strength: as ``miss_strength``, of the channel of large answers.
+        main_mean, main_strength: the share of a client's requests that go to its main route; 0 = not known yet.
         tail_tries, tail_rows: as ``tail``, of tries and of records in lists a client and day.
         habits: by route, what those are like who mostly read there; routes of few clients are left out.
     """
@@ -96,6 +102,8 @@ class Null:
     floor: int = 100
     carried: bool = False
     over_strength: float = PRIOR_STRENGTH
+    main_mean: float = 0.0
+    main_strength: float = 0.0
     tail_tries: Tail | None = None
     tail_rows: Tail | None = None
     habits: Mapping[int, Habit] = made(default_factory=dict)
@@ -213,14 +221,35 @@ class ClientEvidence:
 
     @property
     def over(self) -> float:
-        """Nats for answers larger, or further back, than nearly anybody else's: two sizes are looked at in each."""
+        """Nats for answers larger, or further back, than nearly anybody else's, or of pages nobody else opens."""
         n = self.total("answers")
-        return log_ratio(self.total("over"), n, 2.0 * OVER_SHARE * n, EXTRACTOR, self.null.over_strength)
+        return log_ratio(self.total("over"), n, self.over_expected, EXTRACTOR, self.null.over_strength)
+
+    @property
+    def over_expected(self) -> float:
+        """How many such answers an ordinary client would have had: two sizes are looked at in each, and each page."""
+        return 2.0 * OVER_SHARE * self.total("answers") + self.total("unread_expected")
 
     @property
     def rows(self) -> float:
         """Nats for getting more records in lists a day than others do."""
         return self.null.tail_rows.nats(float(max(self.slot["rows"]))) if self.null.tail_rows else 0.0
+
+    @property
+    def amount(self) -> float:
+        """Nats for getting more records in lists a day than others do, or for going further back than others ever go in
+        a list whose pages nobody else opens: the rarer of the two, so twice its share."""
+        return max(max(self.rows, float(self.slot["depth"])) - log(2.0), 0.0)
+
+    @property
+    def devotion(self) -> float:
+        """Nats for asking for one thing only, over and over; 0 where it is not known how others share their requests
+        out."""
+        if not self.null.main_strength:
+            return 0.0
+        k = float(self.slot["beats"])
+        n = k + float(self.slot["beats_away"])
+        return log_ratio(k, n, self.null.main_mean * n, EXTRACTOR, self.null.main_strength)
 
     @property
     def unsteadiness(self) -> float:

@@ -107,6 +107,19 @@ BEAT_CV = 0.05
 """Requests before a beat is weighed, and the coefficient of variation of gaps below which they are a clock's. Of
 200,000 clients with lognormal or exponential gaps the steadiest had .54 after 64 requests (simulation)."""
 
+DEVOTED = 16
+"""Requests for one list to each one for anything else from which it is asked whether that is a machine's: the share,
+15 in 16, is where the mixture of extractors lies (`likelihood.EXTRACTOR`: .85 and .98)."""
+
+APART_SECONDS = 60.0
+"""Between two answers that are two visits: the pages and parts of one visit follow within seconds (a page is read in 9,
+the simulated portal's median)."""
+
+HALF_HOUR_US = 1_800_000_000
+HALVES_A_DAY = 48.0
+"""Clients that come again are counted over the running half hour and the one before: longer than a group of accounts
+needs for two visits each, shorter than an hour's change of the crowd (`incidents.company.SUDDEN`)."""
+
 NOISE_HOURS = 6.0
 """Hours of log that what is believed of noise at first counts for: after a day four fifths are the site's own."""
 

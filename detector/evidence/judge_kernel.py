@@ -324,8 +324,12 @@ def judge(
             r.requests += requests[i]
             news = 0
             if readable[i] and (good or miss) and flags[i] & STATIC == 0:
-                row_of = (route[i], object_[i], number[i], rows[i], bytes_out[i], requests[i], flags[i], good)
-                news = answer(c, routes, row_of) | beat(c, row_of, time_us[i])
+                opened = OWN
+                if flags[i] & PAGED and requests[i] and good:
+                    reader = np.uint32(client[i] >> U(32))
+                    opened = touch_object(objects, mix(object_[i], U(route[i])), reader, minute, counters)
+                row_of = (route[i], object_[i], number[i], rows[i], bytes_out[i], requests[i], flags[i], good, opened)
+                news = answer(c, routes, row_of) | beat(c, r, row_of, time_us[i])
                 out_flags[i] |= news & LISTED_BIT
             if not trial:
                 if news & WORTH:

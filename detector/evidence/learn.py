@@ -58,6 +58,7 @@ def learn(state: State, before: Null, now_us: int) -> Null:
     reading = chosen[(chosen["reads"][:, 0] + chosen["reads"][:, 1]) > 0]
     tail = fit_tail(np.maximum(distinct_each(reading["registers"]), reading["distinct_before"]))
     whole = {what: chosen[what].max(axis=1).astype(np.float64) for what in ("tries", "rows")}
+    main_mean, main_strength = _main(chosen, before)
     null = Null(
         cold_strength=_strength(chosen, "cold", "fresh"),
         miss_strength=_running(chosen, "misses", "tries", NARROWEST),
@@ -67,6 +68,8 @@ def learn(state: State, before: Null, now_us: int) -> Null:
         settled=settled,
         floor=before.floor,
         over_strength=_running(chosen, "over", "answers", PRIOR_STRENGTH),
+        main_mean=main_mean,
+        main_strength=main_strength,
         tail_tries=fit_tail(whole["tries"][whole["tries"] > 0]) or before.tail_tries,
         tail_rows=fit_tail(whole["rows"][whole["rows"] > 0]) or before.tail_rows,
     )
@@ -103,6 +106,16 @@ def _habit(chosen: npt.NDArray[Any], n: int, before: Null) -> Habit | None:
     closed = np.count_nonzero(chosen["fresh"][:, 1] >= 2) >= FEWEST_CLIENTS_FOR_FIT
     cold = min(_strength(chosen, "cold", "fresh"), NARROWEST) if closed else before.cold_strength
     return Habit(n, float(np.mean(reads / requests)), strength, cold, tail)
+
+
+def _main(chosen: npt.NDArray[Any], before: Null) -> tuple[float, float]:
+    """How large a part of clients' requests goes to their main route: mean and strength."""
+    k = chosen["beats"].astype(np.float64)
+    n = k + chosen["beats_away"]
+    k, n = k[n >= BUSY_READS], n[n >= BUSY_READS]
+    if len(k) < FEWEST_CLIENTS_FOR_FIT:
+        return before.main_mean, before.main_strength
+    return float(np.mean(k / n)), min(fit_strength(k, n), NARROWEST)
 
 
 def _strength(chosen: npt.NDArray[Any], successes: str, trials: str) -> float:

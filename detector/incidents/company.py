@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from detector.detectors.sweep import Company
 from detector.evidence.constants import BLOCK_IDS
@@ -14,6 +15,10 @@ from detector.state.layout import State
 AGE_US = 30_000_000  # after which a client of a block is looked at again: see detectors.sweep
 LOOK_BACK_US = 600_000_000
 HOUR_US = 3_600_000_000
+
+YOUNG_US = 60_000_000
+"""Age up to which a client counts as made for what it reads: within it fall a home page with its assets and a decoy on
+either side of the read, and of a person's visit of seven pages (simulated) the first few."""
 
 KNOWN_US = 2 * HOUR_US
 """Log before which nobody can say that a route's newest id used to stand still: its marks are an hour apart."""
@@ -42,7 +47,18 @@ def company(state: State, recent: Recent, block: Any, begin_us: int) -> Company:
     others = others[(others["first_us"] <= until) & (others["lead"] != block["route"])]
     single = float(np.mean(others["requests"].sum(axis=1) == 1)) if len(others) else 0.0
     pure = int(np.count_nonzero(only & (clients["key"] == reads["client"])))
-    return Company(len(reads), pure, single, _is_sudden(state, block, begin_us))
+    young = int(np.count_nonzero(_is_young(state, reads["time_us"], reads["slot"], reads["client"])))
+    other = recent.elsewhere(int(block["route"]), until - LOOK_BACK_US)
+    usual = float(np.mean(_is_young(state, *other))) if len(other[0]) else 1.0
+    return Company(len(reads), pure, single, _is_sudden(state, block, begin_us), young, usual)
+
+
+def _is_young(
+    state: State, time_us: npt.NDArray[np.int64], slot: npt.NDArray[np.int32], client: npt.NDArray[np.uint64]
+) -> npt.NDArray[np.bool_]:
+    """Whether reads are by clients first seen at most `YOUNG_US` before; whose slot is gone is not."""
+    held = state.clients["key"][slot] == client
+    return np.asarray(held & (time_us - state.clients["first_us"][slot] <= YOUNG_US))
 
 
 def _is_sudden(state: State, block: Any, begin_us: int) -> bool:

@@ -125,6 +125,13 @@ class Recent:
         """The reads on one route since a time (dtype READS), in log order."""
         return self._in_order((self._held("route") == route) & (self._held("time_us") >= since_us))
 
+    def elsewhere(
+        self, route: int, since_us: int
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
+        """Moment, slot and client of the reads on other routes since a time, in no order."""
+        mask = (self._held("route") != route) & (self._held("time_us") >= since_us)
+        return self._held("time_us")[mask], self._held("slot")[mask], self._held("client")[mask]
+
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of the ring as far as it is filled, by column, and how many reads were ever written to it."""
         columns = {name: self._held(name).copy() for name in self._columns}

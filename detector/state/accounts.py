@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-STUB, HARVESTER = 1, 2
-"""What a suspect is (``which``): an account that made a few reads and nothing else; one that reads like a harvester."""
+STUB, HARVESTER, RETURNER = 1, 2, 3
+"""What a suspect is (``which``): an account that made a few reads and nothing else; one that reads like a harvester; a
+client of any kind that has come again for a list."""
 
 FAN_OUT, ACCOUNTS = 0, 1
 """Rows of the limits: addresses with many accounts; accounts that harvest."""

@@ -84,22 +84,26 @@ CLIENT = np.dtype(
         ("asked_misses", "u4"),
         ("answers", "u4", 2),  # answers that could have held many records
         ("familiar", "f4", 2),  # of the tries, those on routes whose own share of misses was known
-        ("over", "u4", 2),  # answers larger or further back than one in a thousand other clients ever gets there
+        ("over", "u4", 2),  # answers larger or further back than one in a thousand other clients ever gets, or unread
         ("rows", "u4", 2),  # records in lists
         ("over_route", "u4"),  # where the last large answer was
         ("taught_route", "u4"),  # the route whose sizes this client teaches today, and its largest answer of each kind
-        ("taught", "u1", 4),  # as half octaves + 1; 0 = none yet; the last is not used
+        ("taught", "u1", 3),  # as steps; 0 = none yet
+        ("batches", "u1"),  # lists it has come for again on ``beat_route`` today: see evidence.again_kernel
+        ("unread_expected", "f4", 2),  # of ``answers``, those on pages nobody else opens, for an ordinary client
+        ("depth", "f4"),  # nats of the furthest back of such pages today
+        ("deepest", "u4"),  # that page
         ("entry", "u4"),  # the route of the first request seen of it
         ("registers", "u1", REGISTERS),
     ],
     align=True,
 )
 
-W5, W7, HARVESTS, _, ACTED, _, MISS_W5, MISS_W7 = (1 << bit for bit in range(8))
-"""Bits of ``crossed``: five, seven of eight cold; counted as an account that harvests; has asked for something that is
-neither a record, a list nor an asset (a sign-in, a start page, a search); five, seven of eight new misses."""
+W5, W7, HARVESTS, AGAIN, ACTED, _, MISS_W5, MISS_W7 = (1 << bit for bit in range(8))
+"""Bits of ``crossed``: five, seven of eight cold; counted as an account that harvests, as one that comes again; has
+asked for what is neither a record, a list nor an asset (a sign-in, a search); five, seven of eight new misses."""
 
-DAILY = W5 | W7 | HARVESTS | MISS_W5 | MISS_W7
+DAILY = W5 | W7 | HARVESTS | AGAIN | MISS_W5 | MISS_W7
 """Of these, the lines that may be crossed anew each day of the client."""
 
 OBJECT = np.dtype([("tag", "u4"), ("reader", "u4"), ("last_minute", "u4"), ("other_minute", "u4")])
@@ -144,12 +148,18 @@ ROUTE = np.dtype(
         ("high_hour", "i8"),  # log hour in which the two below were brought up to date
         ("high_then", "i8"),  # largest id read as of the beginning of that hour, and of the hour before
         ("high_before", "i8"),
-        ("sizes", "u4", 192),  # clients by largest answer: 64 half octaves of rows, bytes, page; route 0 = the site
+        ("sizes", "u4", 192),  # clients by largest answer: 64 steps of rows, bytes, page; route 0 = the site
         ("lessons", "u4"),  # changes of those
         ("edge", "u1", 3),  # the half octave from which an answer is over, 0 = not known yet; and the same for a client
         ("edge_own", "u1", 3),  # that is itself among those counted
         ("typical", "u1"),  # the median half octave of bytes
         ("unused", "u1", 5),  # named, so that equal rows are equal bytes
+        ("pages", "u4", 2),  # pages opened, a sample of each client's; those nobody else opens; route 0 = the site
+        ("half", "u4"),  # half hour of log time that is counted: see evidence.again_kernel
+        ("again_alarmed", "u4"),  # the one in which clients that come again were last told
+        ("came", "u4", 2),  # clients that came for a list in that half hour, in the one before
+        ("again", "u4", 2),  # clients that came again
+        ("usual", "f4", 2),  # those that came, and came again, before that; halved a day
     ],
     align=True,
 )

@@ -131,6 +131,7 @@ def clear_generation(c, g):
     c.misses_expected[g] = 0.0
     c.answers[g] = 0
     c.over[g] = 0
+    c.unread_expected[g] = 0.0
     c.rows[g] = 0
     c.familiar[g] = 0.0
 
@@ -154,6 +155,7 @@ def turn_generation(c, generation):
         c.misses_expected[1] = c.misses_expected[0]
         c.answers[1] = c.answers[0]
         c.over[1] = c.over[0]
+        c.unread_expected[1] = c.unread_expected[0]
         c.rows[1] = c.rows[0]
         c.familiar[1] = c.familiar[0]
     else:
@@ -164,6 +166,9 @@ def turn_generation(c, generation):
     c.bits = 0
     c.crossed &= np.uint8(255 - DAILY)
     c.taught_route = 0
+    c.batches = 0
+    c.depth = 0.0
+    c.deepest = 0
     for kind in range(3):
         c.taught[kind] = 0
 

@@ -8,8 +8,8 @@ import pytest
 from detector.detectors.signal import Budget
 from detector.detectors.sweep import Company, judge
 from detector.incidents.company import HOUR_US, company
-from detector.incidents.recent import Recent
-from detector.state.layout import BLOCK, Sizes, State
+from detector.incidents.recent import READS, Recent
+from detector.state.layout import BLOCK, COUNTER, Sizes, State
 
 NOW = 1_700_000_000_000_000
 
@@ -35,11 +35,16 @@ def edge_block() -> np.void:
         (Company(100, 35, 0.1, sudden=True), False),
         (Company(31, 31, 0.1, sudden=True), False),
         (Company(100, 100, 0.6, sudden=True), False),
+        (Company(100, 0, 0.1, young=95, usual_young=0.3), True),
+        (Company(100, 0, 0.1, young=75, usual_young=0.3), False),
+        (Company(100, 0, 0.1, young=95, usual_young=0.6), False),
+        (Company(31, 0, 0.1, young=31, usual_young=0.3), False),
     ],
 )
 def test_half_of_them_are_enough_where_ids_stood_still(seen: Company, convicted: bool) -> None:
-    """Steady growth asks for nine in ten readers that do nothing else, a sudden one for half; few readers, or a log in
-    which hardly anybody has asked twice, convict nobody."""
+    """Steady growth asks for nine in ten readers that do nothing else, a sudden one for half, or for nine in ten that
+    did not exist a minute before; few readers, a log in which hardly anybody has asked twice, or a site that is read by
+    such clients anyway, convict nobody."""
     assert (judge(edge_block(), lambda: seen, 1000.0, Budget()) is not None) == convicted
 
 
@@ -60,3 +65,21 @@ def test_growth_is_sudden_against_the_hour_before(then: int, before: int, hours:
     state.routes["high_then"][1], state.routes["high_before"][1] = then, before
     seen = company(state, Recent(state, 16), edge_block(), NOW - hours * HOUR_US)
     assert (seen.aged, seen.sudden) == (0, sudden)
+
+
+def test_clients_made_for_their_read_are_young() -> None:
+    """A read within a minute of its client's first request counts as a young one; others are read elsewhere."""
+    state = State(Sizes(clients=1 << 8, objects=1 << 4, blocks=1 << 4, cells=1 << 4))
+    reads = np.zeros(120, READS)
+    reads["time_us"], reads["slot"] = NOW - 60_000_000, np.arange(120)
+    reads["client"] = np.arange(1, 121)
+    reads["route"], reads["cold"] = np.where(np.arange(120) < 80, 1, 2), True
+    state.counters[COUNTER["clients"]] = 120
+    state.in_use["key"] = reads["client"]
+    age = np.where(np.arange(120) < 60, 50, 70)
+    age[80:90] = 50
+    state.in_use["first_us"] = reads["time_us"] - age * 1_000_000
+    recent = Recent(state, 256)
+    recent.append(reads)
+    seen = company(state, recent, edge_block(), NOW - 10 * HOUR_US)
+    assert (seen.aged, seen.young, seen.usual_young) == (80, 60, 0.25)
