@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from detector.config_policy import PolicyConfig
+from detector.config_privacy import PrivacyConfig
 from detector.config_rule import Rule
 from detector.config_rule import option as _option
 
 IDENTITY_KINDS = ("account", "key", "certificate", "bot", "session", "address")
 RUNGS = (*IDENTITY_KINDS, "fingerprint", "network")
+_SCHEMA = Rule("what an incident is written as", choices=("native", "ocsf", "ecs"))
 
 
 @dataclass(frozen=True)
@@ -285,6 +287,7 @@ class JsonLinesConfig:
     """Incidents appended to a file, one JSON object a line."""
 
     path: Path = _option(Path(), Rule("the file", required=True))
+    schema: str = _option("native", _SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -292,6 +295,7 @@ class KafkaSinkConfig:
     """Incidents produced to a topic, keyed by their id."""
 
     topic: str = _option("", Rule("the topic", required=True))
+    schema: str = _option("native", _SCHEMA)
     producer: dict[str, Any] = _option(
         {},
         Rule(
@@ -306,6 +310,7 @@ class WebhookConfig:
     """Incidents posted to a URL as JSON."""
 
     url: str = _option("", Rule("http or https", required=True))
+    schema: str = _option("native", _SCHEMA)
     secret_file: Path | None = _option(None, Rule("a bearer token sent along", check="file"))
     min_severity: str = _option(
         "low",
@@ -367,5 +372,6 @@ class Config:
     suppressions: tuple[SuppressionConfig, ...] = _option((), Rule("incidents that somebody answers for"))
     tripwires: tuple[TripwireConfig, ...] = _option((), Rule("records nobody may read"))
     state: StateConfig = _option(StateConfig(), Rule("what is remembered, and where it is kept"))
+    privacy: PrivacyConfig = _option(PrivacyConfig(), Rule("pseudonyms, encryption, and how long cases are kept"))
     sinks: SinksConfig = _option(SinksConfig(), Rule("where incidents go"))
     web: WebConfig = _option(WebConfig(), Rule("metrics and health"))

@@ -7,6 +7,7 @@
     │   ├── FormatError         2   a log format string cannot be compiled (text, place, what is allowed)
     │   └── ConfigError         2   every problem of a configuration file, each with file:line
     ├── InputError              3   a log cannot be read, or not one line of it could be parsed
+    │   └── SealError           3   what lies encrypted on disk cannot be opened: no key, another one, or damaged
     ├── SnapshotError           3   what an earlier run kept cannot be used
     │   ├── SnapshotDamaged     3   it is not what was written: torn, flipped, not a snapshot at all
     │   └── SnapshotVersion     3   it was written by another version, or for other table sizes or another key
@@ -56,6 +57,10 @@ class InputError(DetectorError):
     """A log cannot be read, or nothing in it could be parsed."""
 
     exit_code = 3
+
+
+class SealError(InputError):
+    """What lies encrypted on disk cannot be opened: there is no key, it is another one, or the file is damaged."""
 
 
 class SnapshotError(DetectorError):

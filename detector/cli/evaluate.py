@@ -73,11 +73,11 @@ def _labels(folder: Path, output: str) -> int:
     import json
 
     from detector.evaluate.verdicts import precision
-    from detector.sinks.case_files import read_all
+    from detector.sinks.case_files import key_of, read_all
     from detector.sinks.journal import FILE, Journal
 
     verdicts = {one: decision.verdict for one, decision in Journal(folder / FILE).decisions().items()}
-    rows = precision([case["record"] for case in read_all(folder)], verdicts)
+    rows = precision([case["record"] for case in read_all(folder, key_of(None))], verdicts)
     if output == "json":
         typer.echo(json.dumps(rows))
         return 0

@@ -32,6 +32,9 @@ def explain(
     cases: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What stands behind incidents. [cases, beside the file]")
     ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where cases are encrypted: privacy.encryption_key_file.")
+    ] = None,
 ) -> int:
     """Tell one incident in words and numbers, or show how one log line is read (--line)."""
     from detector.errors import UsageError
@@ -46,11 +49,11 @@ def explain(
     elif words and len(words) <= 2:
         from detector.cli.case_lines import case_lines
         from detector.cli.story import story_lines
-        from detector.sinks.case_files import folder_of, read_case
+        from detector.sinks.case_files import folder_of, key_of, read_case
 
         file = Path(words[0]) if len(words) == 2 else DEFAULT_FILE
         record = find(read_incidents(file), words[-1], file)
-        case = read_case(folder_of(file, cases), str(record["incident"]))
+        case = read_case(folder_of(file, cases), str(record["incident"]), key_of(key_file))
         if behind:
             from detector.cli.log_lines import log_lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from detector.sealing import Seal
     from detector.sinks.journal import Decision, Journal
 
 DEFAULT_FOLDER = Path("cases")
+KEEP_DAYS = 400.0  # `config_privacy.PrivacyConfig.case_days`
 
 
 class Action(StrEnum):
@@ -23,6 +26,9 @@ class Action(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
     BLOCK = "block"
+    HOLD = "hold"
+    RELEASE = "release"
+    PURGE = "purge"
 
 
 class Form(StrEnum):
@@ -54,20 +60,30 @@ def incidents(
     note: Annotated[str | None, typer.Option(metavar="TEXT", help="Why, for whoever reads it later.")] = None,
     assignee: Annotated[str | None, typer.Option(metavar="NAME", help="Who takes care of it.")] = None,
     form: Annotated[Form, typer.Option("--format", help="Of block: for what.")] = Form.PLAIN,
+    keep_days: Annotated[
+        float, typer.Option(metavar="DAYS", min=0, help="Of purge: delete cases of ended incidents older than that.")
+    ] = KEEP_DAYS,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where cases are encrypted: privacy.encryption_key_file.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Of list: closed and informational ones too.")] = False,
 ) -> int:
-    """List incidents, show one, say what became of it, or print whom to block. What is acknowledged pages nobody."""
+    """List incidents, show one, say what became of it, print whom to block, or hold and delete cases. What is
+    acknowledged pages nobody; what is on hold is never deleted."""
     from detector.cli.explain import find
     from detector.errors import UsageError
-    from detector.sinks.case_files import read_all
+    from detector.sinks.case_files import key_of, read_all
     from detector.sinks.journal import FILE, Journal
 
     if (action is Action.CLOSE) != (verdict is not None):
         raise UsageError("close needs --verdict, and only close takes one")
-    known = read_all(cases)
+    seal = key_of(key_file)
+    if action is Action.PURGE:
+        return _purge(cases, keep_days, incident, seal)
+    known = read_all(cases, seal)
     journal = Journal(cases / FILE)
     if action is Action.LIST:
-        for text in _listed([case["record"] for case in known], journal, everything):
+        for text in _listed([case["record"] for case in known], journal, everything, cases):
             typer.echo(text)
         return 0
     if incident is None:
@@ -79,31 +95,57 @@ def incidents(
             typer.echo(text)
         return 0
     if action is Action.BLOCK:
-        from detector.report.blocking import LISTS
+        from detector.report.blocking import block_list
 
-        typer.echo(LISTS[form.value](record), nl=False)
+        typer.echo(block_list(form.value, record), nl=False)
+        return 0
+    if action in (Action.HOLD, Action.RELEASE):
+        from detector.sinks import retention
+
+        act = retention.hold if action is Action.HOLD else retention.release
+        act(cases, str(record["incident"]), note or "")
+        typer.echo(f"{record['incident']}: {'on hold' if action is Action.HOLD else 'no longer on hold'}")
         return 0
     decision = journal.append(str(record["incident"]), action.value, verdict=verdict, note=note, assignee=assignee)
     typer.echo(_told(record, decision))
     return 0
 
 
-def _listed(records: list[dict[str, Any]], journal: Journal, everything: bool) -> list[str]:
+def _purge(cases: Path, keep_days: float, incident: str | None, seal: Seal | None) -> int:
+    """Deletes the cases whose time has come, and says which."""
+    from detector.errors import InputError, UsageError
+    from detector.sinks.retention import delete, due, is_open_on_disk
+
+    if incident is not None:
+        raise UsageError("purge takes no incident: it deletes all that are older than --keep-days")
+    if not cases.is_dir():
+        raise InputError(f"{cases}: no such folder of cases; --cases says where they are")
+    found = due(cases, keep_days, sys.maxsize, is_open_on_disk(cases, seal))
+    for one, why in found:
+        delete(cases, one, why)
+        typer.echo(f"{one}: deleted, {why}")
+    typer.echo(f"{len(found):,} cases deleted")
+    return 0
+
+
+def _listed(records: list[dict[str, Any]], journal: Journal, everything: bool, cases: Path) -> list[str]:
     from detector.cli.printable import printable
     from detector.report import words
     from detector.sinks.journal import Decision
+    from detector.sinks.retention import is_held
 
     decisions = journal.decisions()
-    lines = [f"{'ID':<14}{'STATUS':<30}{'SEVERITY':<15}{'PATTERN':<12}{'RECORDS':>12}  RAISED (UTC)         WHO"]
+    lines = [f"{'ID':<14}{'STATUS':<35}{'SEVERITY':<15}{'PATTERN':<12}{'RECORDS':>12}  RAISED (UTC)         WHO"]
     for record in sorted(records, key=lambda one: (str(one.get("raised_at")), str(one.get("incident")))):
         decision = decisions.get(str(record.get("incident")), Decision())
         if not everything and (decision.status == "closed" or record.get("severity") == "informational"):
             continue
         status = decision.status + (f" {decision.verdict}" if decision.verdict else "")
+        status += " held" if is_held(cases, str(record.get("incident"))) else ""
         gone = words.whole(words.table(record.get("records_exposed")).get("estimate"))
         lines.append(
             printable(
-                f"{str(record.get('incident'))[:12]:<14}{status:<30}{record.get('severity')!s:<15}"
+                f"{str(record.get('incident'))[:12]:<14}{status:<35}{record.get('severity')!s:<15}"
                 f"{record.get('pattern')!s:<12}{gone:>12,}  {words.moment(record.get('raised_at'))[:19]:<21}"
                 f"{words.who(record)}"
             )

@@ -20,10 +20,13 @@ def log_lines(case: dict[str, Any] | None, most: int = MOST) -> list[str]:
     """The first lines of an incident, printable, secrets in them masked, each after its file and place.
 
     Raises:
-        InputError: there is no case, or a file is no longer there, or the incident came from a stream.
+        InputError: there is no case, or a file is no longer there, or the incident came from a stream, or
+            its clients are pseudonyms.
     """
     if case is None:
         raise InputError("--lines: there is no case of this incident; replay with --cases, and say where they are")
+    if words.table(case.get("manifest")).get("pseudonyms"):
+        raise InputError("--lines: the case tells pseudonyms, and log lines name clients; read the log itself for them")
     places = [one for one in words.many(case.get("positions")) if isinstance(one, list) and len(one) == 2][:most]
     names = [str(name) for name in words.many(words.table(case.get("manifest")).get("sources"))]
     found: list[str] = []

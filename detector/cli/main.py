@@ -26,6 +26,7 @@ from detector.cli.replay import replay
 from detector.cli.report import report
 from detector.cli.run import run
 from detector.cli.simulate import simulate
+from detector.cli.unmask import unmask
 from detector.errors import DetectorError
 
 COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[Callable[..., int | None], str]] = {
     "explain": (explain, "Tell one incident, or how one log line is read."),
     "report": (report, "Write incidents as a page for people, or a notice's facts."),
     "incidents": (incidents, "List incidents; say what became of one."),
+    "unmask": (unmask, "Say who is behind pseudonyms, and write down who asked."),
     "reads": (reads, "Name every reader of a class of data or of a person's records."),
     "simulate": (simulate, "Write a labelled log of one pattern."),
     "evaluate": (evaluate, "Judge a replay of a labelled log."),

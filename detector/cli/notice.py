@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from detector.sealing import Seal
 
 
-def notice_lines(incidents: Path, wanted: str, cases: Path | None, since_revision: int | None) -> list[str]:
+def notice_lines(
+    incidents: Path, wanted: str, cases: Path | None, since_revision: int | None, seal: Seal | None = None
+) -> list[str]:
     """The facts about one incident, Markdown, a line each.
 
     Args:
@@ -13,6 +19,7 @@ def notice_lines(incidents: Path, wanted: str, cases: Path | None, since_revisio
         wanted: an id by its beginning, or ``latest``.
         cases: their folder.
         since_revision: also what has changed since.
+        seal: opens encrypted cases.
 
     Raises:
         UsageError: there is no such incident, or no line of that revision or an earlier one.
@@ -32,4 +39,4 @@ def notice_lines(incidents: Path, wanted: str, cases: Path | None, since_revisio
                 f"{incidents}: no revision {since_revision} or earlier of {record['incident']}; a stream's file keeps "
                 "each revision, a replay's only the last"
             )
-    return notice(record, read_case(cases, str(record["incident"])), before)
+    return notice(record, read_case(cases, str(record["incident"]), seal), before)

@@ -21,6 +21,9 @@ def report(
     cases: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What stands behind them. [cases, beside the file]")
     ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where cases are encrypted: privacy.encryption_key_file.")
+    ] = None,
     notice: Annotated[
         str | None, typer.Option(metavar="ID", help="Instead: the facts a notice of this incident asks for (Markdown).")
     ] = None,
@@ -37,29 +40,29 @@ def report(
     """Write the incident report for people, the facts of a notice, or the list of records exposed."""
     from detector.cli.explain import find, read_incidents
     from detector.errors import UsageError
-    from detector.sinks.case_files import folder_of, read_case, read_records
+    from detector.sinks.case_files import folder_of, key_of, read_case, read_records
 
     if out is None and notice is None and exposed is None:
         raise UsageError("report needs --out FILE.html, --notice ID or --exposed FILE")
     if since_revision is not None and notice is None:
         raise UsageError("--since-revision goes with --notice")
-    folder = folder_of(incidents, cases)
+    folder, seal = folder_of(incidents, cases), key_of(key_file)
     if notice is not None:
         from detector.cli.notice import notice_lines
 
-        for line in notice_lines(incidents, notice, folder, since_revision):
+        for line in notice_lines(incidents, notice, folder, since_revision, seal):
             typer.echo(line)
     if exposed is not None:
         from detector.cli.exposed import write_exposed
 
         found = read_incidents(incidents)
         chosen = found if only is None else [find(found, only, incidents)]
-        typer.echo(write_exposed(exposed, chosen, lambda incident: read_records(folder, incident)))
+        typer.echo(write_exposed(exposed, chosen, lambda incident: read_records(folder, incident, seal)))
     if out is not None:
         from detector.report.page import chosen as told_in_full
 
         found = read_incidents(incidents)
-        known = {one: read_case(folder, one) for one in told_in_full(found)}
+        known = {one: read_case(folder, one, seal) for one in told_in_full(found)}
         write_page(out, found, {one: case for one, case in known.items() if case}, str(incidents))
     return 0
 

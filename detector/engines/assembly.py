@@ -19,6 +19,7 @@ from detector.config_model import AlertmanagerConfig
 from detector.engines.coverage import covered
 from detector.engines.keeping import Keeper, Store, fingerprint
 from detector.engines.local import DECLARED_KERNELS, KERNELS, data_classes
+from detector.engines.privacy import SealedStore, seal_of, snapshot_seal_of
 from detector.engines.raised import FILE, Raised
 from detector.engines.sidecar import Sidecar
 from detector.engines.spreading import SpreadSidecar
@@ -151,10 +152,13 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         source = make_source(config, forward)
         undo.callback(source.close)
         mark = fingerprint(config, config.state.key_file.read_bytes())
-        keeper = Keeper(make_store(config, folder), mark, telemetry.snapshot_trouble)
+        trouble = telemetry.snapshot_trouble
+        keeper = Keeper(SealedStore(make_store(config, folder), snapshot_seal_of(config), trouble), mark, trouble)
         outbox = make_outbox(config, folder, sinks, telemetry)
         undo.callback(outbox.close)
-        cases = CaseFolder(folder / "cases", {"version": __version__, "config": config.digest})
+        about = {"version": __version__, "config": config.digest}
+        cases = CaseFolder(folder / "cases", about, keep_days=config.privacy.case_days, seal=seal_of(config))
+        cases.forgotten = _forget_pages(sinks)
         spread = config.source.kafka is not None and config.source.kafka.sharing == "spread"
         sidecar = (SpreadSidecar if spread else Sidecar)(config, source, keeper, outbox, telemetry, tell, cases, status)
         telemetry.quiet = cases.journal.quiet
@@ -167,6 +171,11 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
 def _pages(sinks: list[Any]) -> tuple[Any, ...]:
     """The pages of incidents to be served, where they are asked for."""
     return next(((sink.pages(), sink.below()) for sink in sinks if sink.name == "pages"), ())
+
+
+def _forget_pages(sinks: list[Any]) -> Callable[[str], None]:
+    """What is called with the id of an incident whose case is deleted: its page goes too."""
+    return next((sink.forget for sink in sinks if sink.name == "pages"), lambda _: None)
 
 
 def check_reading(config: Config) -> None:
@@ -257,12 +266,13 @@ def make_sinks(config: Config, standard_output: bool, active: Callable[[], list[
     if said.jsonl is not None:
         from detector.sinks.jsonl import JsonLinesLog
 
-        sinks.append(JsonLinesLog(said.jsonl.path))
+        sinks.append(JsonLinesLog(said.jsonl.path, schema=said.jsonl.schema))
     if said.kafka is not None:
         from detector.sinks.kafka import KafkaTopicSink
         from detector.sinks.kafka_producer import KafkaTopic
 
-        sinks.append(KafkaTopicSink(KafkaTopic(said.kafka.topic, producer_settings(config))))
+        topic = KafkaTopic(said.kafka.topic, producer_settings(config))
+        sinks.append(KafkaTopicSink(topic, schema=said.kafka.schema))
     if said.webhook is not None:
         from detector.sinks.webhook import Webhook, WebhookSettings
 
@@ -270,7 +280,7 @@ def make_sinks(config: Config, standard_output: bool, active: Callable[[], list[
         settings = WebhookSettings(
             hook.url, hook.secret_file, min_severity=hook.min_severity, timeout_s=hook.timeout_seconds
         )
-        sinks.append(Webhook(settings))
+        sinks.append(Webhook(settings, schema=hook.schema))
     if said.alertmanager is not None:
         sinks.append(_alertmanager(said.alertmanager, active))
     if not sinks and standard_output:
@@ -278,10 +288,11 @@ def make_sinks(config: Config, standard_output: bool, active: Callable[[], list[
 
         sinks.append(JsonLinesLog(Path("/dev/stdout"), "stdout"))
     if config.web.incident_pages:
+        from detector.report.blocking import block_list
         from detector.sinks.incident_pages import IncidentPages
 
         assert config.state.folder is not None
-        sinks.append(IncidentPages(config.state.folder / "pages"))
+        sinks.append(IncidentPages(config.state.folder / "pages", seal_of(config, "pages"), block_list))
     return sinks
 
 

@@ -14,6 +14,7 @@ from detector.engines.coverage import Coverage
 from detector.incidents.case import case, records_of
 from detector.incidents.limits import ordinary_clients
 from detector.pipeline import Pipeline
+from detector.sealing import Seal
 from detector.sinks.cases import CaseFolder
 
 MOST = 1_000_000  # a replay writes all it found: its number is bounded by the log
@@ -31,6 +32,7 @@ class Cases:
         floor: what would not have been seen.
         about: version, configuration, command.
         noticed_at: wall-clock moment of the replay.
+        seal: encrypts them where they are written; None = as they are.
     """
 
     pipeline: Pipeline
@@ -39,6 +41,7 @@ class Cases:
     floor: Sequence[str]
     about: dict[str, str]
     noticed_at: str
+    seal: Seal | None = None
 
     def told(self, incidents: Sequence[str]) -> dict[str, dict[str, Any]]:
         """The cases of some incidents by id; without digests of the files, which take as long as reading them."""
@@ -62,7 +65,7 @@ class Cases:
         Raises:
             SinkError: the folder cannot be written.
         """
-        kept = CaseFolder(folder, {**self._manifest(), "read": digests(self.names)}, MOST, FOREVER_DAYS)
+        kept = CaseFolder(folder, {**self._manifest(), "read": digests(self.names)}, MOST, FOREVER_DAYS, self.seal)
         for story in self.pipeline.book.stories:
             kept.write(story, self.pipeline.book, self.noticed_at)
 

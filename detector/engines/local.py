@@ -21,6 +21,7 @@ from detector.engines.declaring import contracts, declared, hash_key, policy, su
 from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
 from detector.engines.preparing import preload
+from detector.engines.privacy import check_keys, seal_of, veil_of, veiled_features, veiled_ranks
 from detector.engines.ranked import Ranked
 from detector.engines.reading import Reader, ReadSettings
 from detector.engines.second_pass import complete
@@ -119,6 +120,7 @@ def replay(
     pipeline = Pipeline(rules(config), sizes(config), routes)
     if 0 < reader.progress()[1] < SHORT_BYTES:
         on_small_pages(getattr(pipeline.state, name) for name in TABLES)
+    pipeline.book.veil = veil = veil_of(config)
     preload(config, pipeline, reader.coverage)
     ranked = Ranked(pipeline, Ranking()) if settings.top else None
     take = ranked.take if ranked else pipeline.take
@@ -143,8 +145,8 @@ def replay(
         coverage=reader.coverage,
         floor=list(cases.floor),
         notes=_notes(reader, resolver),
-        features=lambda: features_of(pipeline.state),
-        unusual=ranked.top(settings.top) if ranked else [],
+        features=lambda: veiled_features(features_of(pipeline.state), veil),
+        unusual=veiled_ranks(ranked.top(settings.top), pipeline.state, veil) if ranked else [],
         cases=cases,
     )
 
@@ -165,7 +167,8 @@ def _told(pipeline: Pipeline, reader: Reader, settings: ReplaySettings) -> tuple
     found = incidents(pipeline.book, detector)
     about = {**detector, "command": settings.command}
     floor = floor_lines(pipeline, reader.coverage)
-    cases = Cases(pipeline, reader.names, reader.coverage, floor, about, clock.wall().isoformat())
+    noticed_at, seal = clock.wall().isoformat(), seal_of(settings.config)
+    cases = Cases(pipeline, reader.names, reader.coverage, floor, about, noticed_at, seal)
     if settings.cases:
         journal = Journal(settings.cases / FILE)
         found = [journal.mark(one) for one in found]
@@ -216,8 +219,8 @@ def data_classes(config: Config) -> list[str]:
 def check_files(config: Config) -> list[str]:
     """What is wrong with the files a configuration names, a line a file: all that a run would refuse to start with."""
     problems = []
-    readers = (declared_routes, declared, policy, partial(_persons, key=REPLAY_KEY), partial(_places, key=REPLAY_KEY))
-    for read in readers:
+    with_key = (partial(_persons, key=REPLAY_KEY), partial(_places, key=REPLAY_KEY))
+    for read in (check_keys, declared_routes, declared, policy, *with_key):
         try:
             read(config)
         except UsageError as error:

@@ -18,12 +18,14 @@ from detector.config import Config, ReplaySettings
 from detector.engines.coverage import Coverage
 from detector.engines.declaring import hash_key
 from detector.engines.local import KERNELS, declared_routes, make_resolver, read_settings
+from detector.engines.privacy import veil_of
 from detector.engines.reading import Reader
 from detector.engines.silence import Silence
 from detector.engines.tally import Tally
 from detector.engines.wording import Wording
 from detector.errors import UsageError
 from detector.incidents.moments import iso
+from detector.incidents.pseudonyms import shown_client
 from detector.records.batch import KINDS, LEDGER, PAGED, Batch
 from detector.records.declared import token
 from detector.records.ledger import ACTIONS, GRANT, MANNERS, VIEW
@@ -193,6 +195,7 @@ class _Search:
     def __init__(self, question: Question, config: Config, routes: Routes) -> None:
         self._question = question
         self._routes = routes
+        self._veil = veil_of(config)
         self._person = np.uint64(hash_id(question.subject, hash_key(config)) if question.subject else 0)
         names = [*(p.name for p in config.partners), *(p.name for p in config.policy.parties)]
         self._partners = {token(name): name for name in names}
@@ -262,7 +265,7 @@ class _Search:
         table, distinct = self._tally.readers()
         readers = [
             ReaderSeen(
-                row["name"].decode("ascii", "backslashreplace"),
+                shown_client(self._veil, KINDS[row["kind"]], row["name"].decode("ascii", "backslashreplace")),
                 KINDS[row["kind"]],
                 self._partners.get(int(row["partner"]), ""),
                 wording.word("purpose", int(row["purpose"])),

@@ -28,6 +28,7 @@ from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Restored
 from detector.engines.local import make_resolver, rules, sizes
 from detector.engines.order import Released
 from detector.engines.preparing import make_intake
+from detector.engines.privacy import veil_of
 from detector.engines.telemetry import EVERY_S, Telemetry
 from detector.engines.telling import Telling
 from detector.engines.watch import Status, Watch
@@ -39,7 +40,7 @@ from detector.records.resolve import Resolver
 
 POLL_S = 0.2
 DRAIN_S = 10.0  # SIGTERM: what a supervisor grants is 30 s by default (Kubernetes), half of it is other people's
-FIXED = ("source", "identity", "routes", "policy", "state", "sinks", "web")  # hold for the life of a process
+FIXED = ("source", "identity", "routes", "policy", "state", "privacy", "sinks", "web")  # hold for the life of a process
 RESTART_US = 1_000_000
 """Log time: a rewind goes back by the longest window, the lateness and this, for marks are kept in whole seconds."""
 
@@ -264,6 +265,7 @@ class Sidecar:
         pipeline = Pipeline(
             rules(self.config), sizes(self.config), routes, on_news=self.telling.note, detector=detector
         )
+        pipeline.book.veil = veil_of(self.config)
         return pipeline, resolver
 
     def _checkpoint(self) -> None:

@@ -47,6 +47,7 @@ class Telling:
     def publish(self, book: Book) -> None:
         """Makes what is new durable and tells of it; where the disk refuses, it is kept and tried again."""
         if not self._news:
+            self._tidy()
             return
         try:
             self.outbox.put([(i.incident, i.revision, json_line(i)) for i, _ in self._news])
@@ -60,6 +61,12 @@ class Telling:
             self.telemetry.tell(incident, story, new)  # before its case: better counted twice than never
             self._keep_case(story, book)
             self.tell("incident", **{name: getattr(incident, name) for name in FACTS}, new=new)
+
+    def _tidy(self) -> None:
+        try:
+            self.cases.tidy()
+        except SinkError as error:
+            self.tell("case_failed", reason=str(error))
 
     def _keep_case(self, story: Story, book: Book) -> None:
         try:

@@ -59,7 +59,7 @@ class Book:
         past: clients of stories that have ended.
         ordinary: a sample of ordinary requests; whoever feeds the book fills it before each tick and each sweep.
         warming: whether stories raised now are marked as raised while lost state is being rebuilt.
-        suppressions: what is kept quiet.
+        suppressions, veil: what is kept quiet; what hides names in whatever is told (`Pseudonyms`), or None.
     """
 
     state: State
@@ -74,6 +74,7 @@ class Book:
     past: Past = field(default_factory=Past)
     warming: bool = False
     suppressions: tuple[Suppression, ...] = ()
+    veil: Any = None
     ordinary: Ordinary = field(default_factory=Ordinary)
     _open: dict[int, Story] = field(default_factory=dict)
     _shared: dict[int, SharedStory] = field(default_factory=dict)

@@ -17,10 +17,12 @@ from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.exposure import unsampled
 from detector.incidents.limits import limits, ordinary_clients
 from detector.incidents.moments import iso
+from detector.incidents.pseudonyms import shown_client, shown_network
 from detector.incidents.records import first_readings
-from detector.incidents.story import Story
+from detector.incidents.story import Member, Story
 from detector.masking import MASK, masked_text
 from detector.packing import raw
+from detector.records.batch import KINDS
 
 SHARES = 20  # agents and networks told one by one
 STEPS = 120  # of the curve of records exposed: more than a plot's width shows
@@ -92,7 +94,7 @@ def records_of(story: Story, book: Book) -> tuple[dict[str, Any], dict[str, npt.
         "complete": _complete(story),
         "estimate": vars(story.exposed()),
         "named": _named(story),
-        "clients": [member.name for member in story.members.values()],
+        "clients": [_client(member, book) for member in story.members.values()],
         "routes": {str(route): book.route_name(route) for route in np.unique(rows["route"]).tolist()},
     }
     return meta, {"rows": rows}
@@ -138,7 +140,7 @@ def _sample(row: Any, story: Story, book: Book) -> dict[str, Any]:
     endpoint = book.route_name(int(row["route"]))
     return {
         "time": iso(int(row["time_us"])),
-        "client": member.name if member else None,
+        "client": _client(member, book) if member else None,
         "request": _filled(endpoint, number),
         "endpoint": endpoint,
         "status": int(row["status"]),
@@ -169,4 +171,8 @@ def _agent(book: Book, value: int) -> str:
 
 
 def _network(book: Book, value: int) -> str:
-    return book.network_name(value) if value else "-"
+    return shown_network(book.veil, book.network_name(value)) if value else "-"
+
+
+def _client(member: Member, book: Book) -> str:
+    return shown_client(book.veil, KINDS[member.kind], member.name)

@@ -8,10 +8,12 @@ from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.incident import MOST_CLIENTS, SEVERITIES, Incident
 from detector.incidents.moments import iso
+from detector.incidents.pseudonyms import shown_client
 from detector.incidents.selectors import selector
 from detector.incidents.severity import INFORMATIONAL, LEAST, confidence, severity
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Story
+from detector.records.batch import KINDS
 
 MOST_ENDPOINTS = 20
 
@@ -70,7 +72,7 @@ def incident(story: Story, book: Book, detector: dict[str, str]) -> Incident:
         first_seen=iso(story.first_us),
         last_seen=iso(story.last_us),
         endpoints=_endpoints(story, book),
-        clients=[m.name for m in members[:MOST_CLIENTS]],
+        clients=[shown_client(book.veil, KINDS[m.kind], m.name) for m in members[:MOST_CLIENTS]],
         client_count=story.count(),
         client_kind=story.kind(),
         selector=selector(story, book),

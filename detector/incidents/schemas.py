@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from detector.incidents.incident import NEW, SEVERITIES
+from detector.incidents.pseudonyms import is_pseudonym
 
 Record = dict[str, Any]
 
@@ -105,7 +106,7 @@ def _finding(record: Record, product: Record) -> Record:
 
 
 def _observable(client: str, kind: str) -> Record:
-    if kind == "address" and "/" not in client:
+    if kind == "address" and "/" not in client and not is_pseudonym(client):
         return {"name": "evidences[].src_endpoint.ip", "type_id": ADDRESS, "type": "IP Address", "value": client}
     if kind == "account":
         return {"name": "evidences[].actor.user.name", "type_id": USER, "type": "User Name", "value": client}
@@ -114,8 +115,12 @@ def _observable(client: str, kind: str) -> Record:
 
 def ecs(record: Record) -> Record:
     """An alert in the Elastic Common Schema."""
-    addresses = [c for c in record["clients"][:NAMED] if record["client_kind"] == "address" and "/" not in c]
-    users = [c for c in record["clients"][:NAMED] if record["client_kind"] == "account"]
+    named = [
+        c for c in record["clients"][:NAMED] if not is_pseudonym(c)
+    ]  # others are no addresses for a field of type ip
+    hashes = [c for c in record["clients"][:NAMED] if is_pseudonym(c)]
+    addresses = [c for c in named if record["client_kind"] == "address" and "/" not in c]
+    users = [c for c in named if record["client_kind"] == "account"]
     version = record["detector"].get("version", "")
     found: Record = {
         "@timestamp": record["last_seen"],
@@ -140,7 +145,7 @@ def ecs(record: Record) -> Record:
         "url": {"path": record["endpoints"][0].rpartition(" ")[2]} if record["endpoints"] else {},
         "source": {"ip": addresses[0]} if len(addresses) == 1 else {},
         "user": {"name": users[0]} if len(users) == 1 else {},
-        "related": {"ip": addresses, "user": users},
+        "related": {"ip": addresses, "user": users, **({"hash": hashes} if hashes else {})},
         "observer": {"product": "detector", "version": version, "type": "sidecar"},
         "detector": record,
     }
@@ -164,3 +169,18 @@ def native(record: Record) -> Record:
 
 
 SCHEMAS: dict[str, Callable[[Record], Record]] = {"native": native, "ocsf": ocsf, "ecs": ecs}
+
+BEGINNINGS = {"native": b'{"incident":"', "ocsf": b'{"activity_id":', "ecs": b'{"@timestamp":"'}
+"""How every line of a schema begins, by which a file's own lines are known."""
+
+
+def identity_of(told: Record, schema: str) -> tuple[str, int]:
+    """The incident's id and revision, in whatever schema it is told.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no incident of that schema.
+    """
+    if schema == "native":
+        return str(told["incident"]), int(told["revision"])
+    identity, _, revision = str(told["metadata"]["uid"] if schema == "ocsf" else told["event"]["id"]).partition(":")
+    return identity, int(revision)

@@ -12,6 +12,7 @@ from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.front import Front
 from detector.incidents.moments import iso
+from detector.incidents.pseudonyms import shown_network
 from detector.incidents.story import Story
 from detector.incidents.sweep_story import SweepStory
 from detector.masking import masked_text
@@ -32,7 +33,7 @@ def _of_campaign(story: CampaignStory, book: Book) -> dict[str, Any]:
     """Agents and networks are told by their texts as far as those are known, else by ``~`` and their keyed hash."""
     rule = story.rule
     agents = [masked_text(book.agent_name(value)) for value in rule.agents.tolist()]
-    networks = [book.network_name(value) for value in rule.networks.tolist()]
+    networks = [shown_network(book.veil, book.network_name(value)) for value in rule.networks.tolist()]
     route = book.route_name(story.route)
     parts = [route, *_set("agent", agents), *_set("network", networks)]
     parts += ["first seen within a day"] if rule.only_new else []
@@ -81,7 +82,7 @@ def _of_accounts(story: AccountStory, book: Book) -> dict[str, Any] | None:
     if not rule.literals:
         return None
     agents = [masked_text(book.agent_name(value)) for value in rule.agents.tolist()]
-    networks = [book.network_name(value) for value in rule.networks.tolist()]
+    networks = [shown_network(book.veil, book.network_name(value)) for value in rule.networks.tolist()]
     entries = [book.route_name(value) for value in rule.entries.tolist()]
     route = book.route_name(rule.route) if rule.route else None
     parts = [route] if route else ["accounts"]

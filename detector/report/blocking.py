@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from detector.errors import UsageError
+from detector.incidents.pseudonyms import is_pseudonym
 from detector.masking import MASK
 from detector.report import words
 
@@ -112,3 +114,18 @@ def _plain(value: Any) -> str:
 
 
 LISTS: dict[str, Callable[[Record], str]] = {"nginx": nginx, "plain": plain, "crowdsec": crowdsec}
+
+
+def block_list(form: str, record: Record) -> str:
+    """The list in a form of `LISTS`.
+
+    Raises:
+        UsageError: the incident tells pseudonyms, by which nothing can be blocked.
+    """
+    rule = words.table(record.get("selector"))
+    if any(is_pseudonym(str(one)) for one in (*words.many(record.get("clients")), *words.many(rule.get("networks")))):
+        raise UsageError(
+            f"{_plain(record.get('incident'))}: its clients are pseudonyms, by which nothing can be blocked; "
+            "detector unmask ID --block FORM joins them again"
+        )
+    return LISTS[form](record)

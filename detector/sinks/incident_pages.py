@@ -11,7 +11,7 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -19,8 +19,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
-from detector.errors import SinkError
+from detector.errors import SealError, SinkError, UsageError
 from detector.incidents.incident import PATTERNS
+from detector.sealing import Seal, opened, sealed
 from detector.sinks.jsonl import keep_names
 from detector.sinks.web import Below, Handler, Page
 
@@ -28,7 +29,9 @@ MOST_PAGES = 1_000  # as many as there are cases (`sinks.cases`)
 MOST_CLIENTS = 100  # named on a page; the incident record has up to 10,000
 PREFIX = "/incidents"
 _HERE = Path(__file__).parent / "pages"
+FORMS = ("nginx", "plain", "crowdsec")  # of `report.blocking`
 _HTML = "text/html; charset=utf-8"
+_PLAIN = "text/plain; charset=utf-8"
 _ID = frozenset("0123456789abcdef")
 _ID_LENGTH = 32
 
@@ -38,6 +41,8 @@ class IncidentPages:
 
     Args:
         folder: where records lie; made if it is not there. Nobody else writes there.
+        seal: encrypts them; None = they lie as they are. What does not open is not shown.
+        block_list: makes the list a proxy can block by, of a form and a record; `UsageError` where there is none.
 
     Raises:
         SinkError: the folder cannot be used.
@@ -45,8 +50,11 @@ class IncidentPages:
 
     name = "pages"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, seal: Seal | None = None, block_list: Callable[[str, Any], str] | None = None
+    ) -> None:
         self.folder = folder
+        self._seal, self._block_list = seal, block_list
         self._lock = threading.Lock()
         style = (_HERE / "style.css").read_text(encoding="ascii")
         digest = base64.b64encode(sha256(style.encode()).digest()).decode()
@@ -66,11 +74,21 @@ class IncidentPages:
     def _take(self, path: Path) -> None:
         """A record that lies there; what a crash or a hand has damaged is not shown."""
         try:
-            row = _row(json.loads(path.read_bytes()))
-        except (ValueError, KeyError, TypeError):
+            row = _row(self._read(path.stem))
+        except (SealError, ValueError, KeyError, TypeError):
             return
         if _is_id(path.stem):
             self._rows[path.stem] = row
+
+    def _read(self, incident: str) -> Any:
+        name = f"{incident}.json"
+        return json.loads(opened((self.folder / name).read_bytes(), name, self._seal))
+
+    def forget(self, incident: str) -> None:
+        """Its case has been deleted: it is no longer shown."""
+        with self._lock:
+            self._rows.pop(incident, None)
+        (self.folder / f"{incident}.json").unlink(missing_ok=True)
 
     def deliver(self, incident_json: str, incident: str, revision: int) -> None:
         """Keeps one revision; see ``Sink``.
@@ -83,12 +101,11 @@ class IncidentPages:
             known = self._rows.get(incident)
         if known is not None and known["revision"] >= revision:
             return
-        record["clients"] = record["clients"][:MOST_CLIENTS]
         place = self.folder / f"{incident}.json"
         scratch = self.folder / f".{incident}.{os.getpid()}"
         try:
-            with scratch.open("w", encoding="ascii") as file:
-                file.write(json.dumps(record, ensure_ascii=True))
+            with scratch.open("wb") as file:
+                file.write(sealed(json.dumps(record, ensure_ascii=True).encode("ascii"), place.name, self._seal))
                 file.flush()
                 os.fsync(file.fileno())
             scratch.replace(place)
@@ -113,7 +130,7 @@ class IncidentPages:
         return {PREFIX: lambda _: self._list("")}
 
     def below(self) -> dict[str, Below]:
-        """One incident, or those of a pattern."""
+        """One incident, those of a pattern, or below one incident a list to block it by."""
         return {f"{PREFIX}/": self._one}
 
     def _list(self, pattern: str) -> Page:
@@ -125,13 +142,31 @@ class IncidentPages:
     def _one(self, name: str) -> Page:
         if name in PATTERNS:
             return self._list(name)
+        name, slash, form = name.partition("/")
         try:
-            if not _is_id(name):
+            if not _is_id(name) or (slash and form not in self.forms):
                 raise FileNotFoundError
-            record = json.loads((self.folder / f"{name}.json").read_bytes())
-        except (FileNotFoundError, ValueError):
-            return Page(404, "text/plain; charset=utf-8", b"no such incident is kept here\n")
-        return self._page("incident.html", {"one": record})
+            record = self._read(name)
+        except (FileNotFoundError, SealError, ValueError):
+            return Page(404, _PLAIN, b"no such incident is kept here\n")
+        if slash:
+            return self._block(form, record)
+        few = {**record, "clients": record["clients"][:MOST_CLIENTS]}
+        return self._page("incident.html", {"one": few, "forms": self.forms})
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """The forms of block lists there are."""
+        return FORMS if self._block_list else ()
+
+    def _block(self, form: str, record: Mapping[str, Any]) -> Page:
+        """A list to block by; nothing is blocked by asking for it."""
+        assert self._block_list is not None
+        try:
+            text = self._block_list(form, record)
+        except UsageError as error:
+            return Page(409, _PLAIN, f"{error}\n".encode("ascii", "backslashreplace"))
+        return Page(200, "application/json" if form == "crowdsec" else _PLAIN, text.encode("utf-8"))
 
     def _page(self, template: str, values: Mapping[str, Any]) -> Page:
         text = self._templates.get_template(template).render(values)

@@ -6,16 +6,14 @@ incident's id is the same in a stream, after a restart and in a replay, so a dec
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detector import clock
 from detector.errors import InputError, SinkError
 from detector.incidents.incident import NEW, Incident
+from detector.sinks.appending import append_line
 
 FILE = "journal.jsonl"
 ACTIONS = {"ack": "acknowledged", "close": "closed", "reopen": NEW}
@@ -66,18 +64,9 @@ class Journal:
         Raises:
             SinkError: it cannot be written.
         """
-        told = {"at": clock.wall().isoformat(), "by": _whoever(), "incident": incident, "action": action}
-        line = json.dumps(told | {name: text for name, text in said.items() if text is not None}, ensure_ascii=True)
+        told = {name: text for name, text in said.items() if text is not None}
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            try:
-                size = os.fstat(file).st_size
-                torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # a crash has cut the last line short
-                os.write(file, b"\n" * torn + line.encode("ascii") + b"\n")  # one write: lines do not mix
-                os.fsync(file)
-            finally:
-                os.close(file)
+            append_line(self.path, {"incident": incident, "action": action, **told})
         except OSError as error:
             raise SinkError(f"{self.path}: the decision cannot be written: {error.strerror}") from error
         return self.decisions()[incident]
@@ -146,10 +135,3 @@ def _after(before: Decision, line: dict[str, Any]) -> Decision:
         at=str(line.get("at", "")),
         by=str(line.get("by", "")),
     )
-
-
-def _whoever() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container's user without a name
-        return str(os.getuid())

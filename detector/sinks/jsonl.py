@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from detector.errors import SinkError
 from detector.incidents.incident import Incident
-from detector.incidents.schemas import SCHEMAS
+from detector.incidents.schemas import BEGINNINGS, SCHEMAS, identity_of
 from detector.sinks.sink import Revisions
 
 TAIL_BYTES = 64 << 20  # read when a log is opened, for the revisions in it: over 30,000 incidents of 2 kB
 _STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}  # by number: where it is a socket, the name cannot be opened
-_OURS = b'{"incident":"'  # how every line begins
 
 
 def json_line(incident: Incident, schema: str = "native") -> str:
@@ -24,7 +24,15 @@ def json_line(incident: Incident, schema: str = "native") -> str:
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot say.
     """
-    told = SCHEMAS[schema](incident.record())
+    return _line(SCHEMAS[schema](incident.record()))
+
+
+def rendered(incident_json: str, schema: str) -> str:
+    """A line of `json_line` in the native schema as one of another."""
+    return incident_json if schema == "native" else _line(SCHEMAS[schema](json.loads(incident_json)))
+
+
+def _line(told: Mapping[str, Any]) -> str:
     return json.dumps(told, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
@@ -82,11 +90,14 @@ class JsonLinesLog:
     Args:
         path: the file; it need not exist, its folder must.
         name: of the sink.
+        schema: see `json_line`. Lines of another one in the file are not known as incidents.
     """
 
-    def __init__(self, path: Path, name: str = "jsonl") -> None:
+    def __init__(self, path: Path, name: str = "jsonl", *, schema: str = "native") -> None:
         self.path = path
         self.name = name
+        self.schema = schema
+        self._ours = BEGINNINGS[schema]
         self._seen = Revisions()
         self._file = -1
         self._regular = True
@@ -101,7 +112,7 @@ class JsonLinesLog:
             self._follow_name()
             if self._seen.has(incident, revision):
                 return
-            self._append(incident_json.encode("ascii") + b"\n")
+            self._append(rendered(incident_json, self.schema).encode("ascii") + b"\n")
         except OSError as error:
             self.close()  # what came of the line is found out when it is opened again
             raise SinkError(f"{self.path}: incidents cannot be appended: {error.strerror}") from error
@@ -156,7 +167,7 @@ class JsonLinesLog:
         if not torn:
             return
         whole = self._note(torn)
-        if not whole and (torn.startswith(_OURS) or _OURS.startswith(torn) or not torn.strip(b"\0")):
+        if not whole and (torn.startswith(self._ours) or self._ours.startswith(torn) or not torn.strip(b"\0")):
             os.ftruncate(self._file, size - len(torn))
             os.fsync(self._file)
         else:
@@ -164,11 +175,10 @@ class JsonLinesLog:
 
     def _note(self, line: bytes) -> bool:
         """Remembers the incident of a line, if it is one."""
-        if not line.startswith(_OURS):
+        if not line.startswith(self._ours):
             return False
         try:
-            found = json.loads(line)
-            self._seen.add(str(found["incident"]), int(found["revision"]))
+            self._seen.add(*identity_of(json.loads(line), self.schema))
         except (ValueError, KeyError, TypeError):
             return False
         return True

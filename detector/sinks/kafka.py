@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from detector.errors import ConfigError, SinkError
+from detector.sinks.jsonl import rendered
 from detector.sinks.kafka_producer import KafkaTopic
 from detector.sinks.sink import Refused, Revisions
 
@@ -23,15 +24,17 @@ class KafkaTopicSink:
     Args:
         settings: topic and producer.
         name: of the sink.
+        schema: what an incident is written as (`sinks.jsonl.json_line`).
 
     Raises:
         ConfigError: a file of a secret cannot be read.
     """
 
-    def __init__(self, settings: KafkaTopic, name: str = "kafka") -> None:
+    def __init__(self, settings: KafkaTopic, name: str = "kafka", *, schema: str = "native") -> None:
         settings.arguments()
         self.settings = settings
         self.name = name
+        self.schema = schema
         self._seen = Revisions()
         self._producer: Any = None
 
@@ -50,7 +53,8 @@ class KafkaTopicSink:
         try:
             if self._producer is None:
                 self._producer = self._connected()
-            sent = self._producer.send(topic, incident_json.encode("ascii"), incident.encode("ascii"))
+            value = rendered(incident_json, self.schema).encode("ascii")
+            sent = self._producer.send(topic, value, incident.encode("ascii"))
             sent.get(self._producer.config["delivery_timeout_ms"] / 1000 + CLOSE_S)
         except (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError) as error:
             self.close()  # of the same producer the next record is refused too (seen with kafka-python 3.0.12)

@@ -31,7 +31,13 @@ _HEADERS = [
     ("Referrer-Policy", "no-referrer"),
 ]
 _PLAIN = "text/plain; charset=utf-8"
-_REASONS = {200: "200 OK", 404: "404 Not Found", 405: "405 Method Not Allowed", 503: "503 Service Unavailable"}
+_REASONS = {
+    200: "200 OK",
+    404: "404 Not Found",
+    405: "405 Method Not Allowed",
+    409: "409 Conflict",
+    503: "503 Service Unavailable",
+}
 
 
 class Page(NamedTuple):

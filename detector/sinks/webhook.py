@@ -9,6 +9,7 @@ from pathlib import Path
 
 from detector.errors import ConfigError
 from detector.incidents.incident import NEW, SEVERITIES
+from detector.sinks.jsonl import rendered
 from detector.sinks.posting import Post, plain, problems_of
 from detector.sinks.sink import Revisions
 
@@ -65,10 +66,12 @@ class Webhook:
     Args:
         settings: where and how.
         name: of the sink.
+        schema: what an incident is written as (`sinks.jsonl.json_line`).
     """
 
-    def __init__(self, settings: WebhookSettings, name: str = "webhook") -> None:
+    def __init__(self, settings: WebhookSettings, name: str = "webhook", *, schema: str = "native") -> None:
         self.settings = settings
+        self.schema = schema
         self.name = name
         self._least = SEVERITIES.index(settings.min_severity)
         self._posted = Revisions()
@@ -83,7 +86,8 @@ class Webhook:
         """
         if self._posted.has(incident, revision) or not self._asked_for(incident_json, incident):
             return
-        self._post.send(incident_json, {**self.settings.headers, "Idempotency-Key": f"{incident}:{revision}"})
+        headers = {**self.settings.headers, "Idempotency-Key": f"{incident}:{revision}"}
+        self._post.send(rendered(incident_json, self.schema), headers)
         self._posted.add(incident, revision)
 
     def close(self) -> None:
