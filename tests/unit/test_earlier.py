@@ -38,7 +38,9 @@ def listed(rows: Any, named_at: int, held: int, records: Records) -> Earlier:
     earlier = Earlier()
     for clients in np.array_split(np.unique(rows["client"]), 2):
         mine = before[np.isin(before["client"], clients)]
-        fresh = np.bincount(mine["client"][~mine["own"]].astype(np.int64), minlength=CLIENTS + 1)[clients.astype(np.int64)]
+        fresh = np.bincount(mine["client"][~mine["own"]].astype(np.int64), minlength=CLIENTS + 1)[
+            clients.astype(np.int64)
+        ]
         reads = ring[np.isin(ring["client"], clients)]
         earlier.look_back(records, ROUTE, clients.astype(np.uint64), fresh, reads, since_us)
     records.add(later[(later["route"] == ROUTE) & ~later["own"]])
