@@ -37,6 +37,11 @@ def raw(table: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return table.view(f"V{table.itemsize}") if table.dtype.names else table
 
 
+def picked(table: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A copy of the rows that a mask or their places name."""
+    return raw(table)[rows].view(table.dtype)
+
+
 def copied(table: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A copy."""
     return raw(table).copy().view(table.dtype)

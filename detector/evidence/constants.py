@@ -38,7 +38,7 @@ BLOCK_IDS = 1024
 BLOCK_MIN_HITS = 64
 """Ids a block, and the cold first reads it needs before its order is weighed (the identity-free scan)."""
 
-GROUP = 256
+GROUP = 64
 """Rows whose slots are fetched ahead; 256 slots of five cache lines stay in a first-level cache of 64 kB or its
 second level."""
 

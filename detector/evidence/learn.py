@@ -12,6 +12,7 @@ from detector.evidence.client import Habit, Null
 from detector.evidence.constants import DAY_US
 from detector.evidence.likelihood import FEWEST_CLIENTS_FOR_FIT, PRIOR_STRENGTH, fit_strength
 from detector.evidence.volume import fit_tail
+from detector.packing import picked
 from detector.state.layout import COUNTER, State
 from detector.state.sketch import distinct_each
 
@@ -48,15 +49,16 @@ def learn(state: State, before: Null, now_us: int) -> Null:
     everything cold, so whether coldness means anything is theirs to say.
     """
     clients = state.sample()
-    chosen = clients[(clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0)]
+    chosen = picked(clients, (clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0))
     if not len(chosen):
         return before
     span_days = (now_us - int(clients["first_us"].min())) / DAY_US
     settled = before.settled or span_days >= SETTLED_DAYS
     if before.carried and span_days < CARRIED_DAYS:
         return replace(before, settled=settled, habits=_habits(state, now_us, before))
-    reading = chosen[(chosen["reads"][:, 0] + chosen["reads"][:, 1]) > 0]
-    tail = fit_tail(np.maximum(distinct_each(reading["registers"]), reading["distinct_before"]))
+    reading = (chosen["reads"][:, 0] + chosen["reads"][:, 1]) > 0
+    distinct = distinct_each(chosen["registers"][reading])
+    tail = fit_tail(np.maximum(distinct, chosen["distinct_before"][reading]))
     whole = {what: chosen[what].max(axis=1).astype(np.float64) for what in ("tries", "rows")}
     main_mean, main_strength = _main(chosen, before)
     null = Null(
@@ -80,16 +82,16 @@ def _habits(state: State, now_us: int, before: Null) -> dict[int, Habit]:
     """What clients are like by the route they mostly read on, up to `HABIT_CLIENTS` of each: routes few people use are
     those where a stranger's habits tell most."""
     clients = state.in_use
-    lead = clients["lead"].copy()
-    lead[(clients["fresh"].sum(axis=1) < BUSY_READS) | (clients["last_us"] <= now_us - DAY_US)] = 0
-    lead[clients["incident"] != 0] = 0
-    order = np.argsort(lead, kind="stable")
-    routes, first, count = np.unique(lead[order], return_index=True, return_counts=True)
+    fresh = np.add(clients["fresh"][:, 0], clients["fresh"][:, 1], dtype=np.uint64)
+    looked_at = (fresh >= BUSY_READS) & (clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0)
+    order = np.flatnonzero(looked_at & (clients["lead"] != 0))
+    lead = clients["lead"][order].astype(np.uint16 if len(state.routes) <= 1 << 16 else np.uint32)
+    order = order[np.argsort(lead, kind="stable")]  # of 16 bits: by radix
+    counts = np.bincount(lead, minlength=1)
     found = {}
-    for route, at, n in zip(routes.tolist(), first.tolist(), count.tolist(), strict=True):
-        if route == 0 or n < FEWEST_CLIENTS_FOR_FIT:
-            continue
-        habit = _habit(clients[order[at : at + n : -(-n // HABIT_CLIENTS)]], n, before)
+    for route in np.flatnonzero(counts >= FEWEST_CLIENTS_FOR_FIT).tolist():
+        n, at = int(counts[route]), int(counts[:route].sum())
+        habit = _habit(picked(clients, order[at : at + n : -(-n // HABIT_CLIENTS)]), n, before)
         if habit is not None:
             found[route] = habit
     return found
@@ -119,8 +121,8 @@ def _main(chosen: npt.NDArray[Any], before: Null) -> tuple[float, float]:
 
 
 def _strength(chosen: npt.NDArray[Any], successes: str, trials: str) -> float:
-    closed = chosen[chosen[trials][:, 1] >= 2]
-    return fit_strength(closed[successes][:, 1], closed[trials][:, 1])
+    closed = chosen[trials][:, 1] >= 2
+    return fit_strength(chosen[successes][closed, 1], chosen[trials][closed, 1])
 
 
 def _running(chosen: npt.NDArray[Any], successes: str, trials: str, narrowest: float) -> float:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from detector.detectors.sweep import Company
 from detector.evidence.constants import BLOCK_IDS
 from detector.incidents.recent import Recent
+from detector.packing import picked
 from detector.state.layout import State
 
 AGE_US = 30_000_000  # after which a client of a block is looked at again: see detectors.sweep
@@ -39,13 +40,13 @@ def company(state: State, recent: Recent, block: Any, begin_us: int) -> Company:
     """
     until = int(block["last_us"]) - AGE_US
     reads = recent.of_route(int(block["route"]), until - LOOK_BACK_US)
-    reads = reads[(reads["time_us"] <= until) & reads["cold"] & ~reads["own"]]
-    clients = state.clients[reads["slot"]]
+    reads = picked(reads, (reads["time_us"] <= until) & reads["cold"] & ~reads["own"])
+    clients = picked(state.clients, reads["slot"])
     requests = clients["requests"].sum(axis=1)
     only = (clients["lead"] == block["route"]) & (5 * clients["lead_margin"].astype(np.int64) >= 3 * requests)
-    others = state.sample()
-    others = others[(others["first_us"] <= until) & (others["lead"] != block["route"])]
-    single = float(np.mean(others["requests"].sum(axis=1) == 1)) if len(others) else 0.0
+    sample = state.sample()
+    others = sample["requests"][(sample["first_us"] <= until) & (sample["lead"] != block["route"])]
+    single = float(np.mean(others.sum(axis=1) == 1)) if len(others) else 0.0
     pure = int(np.count_nonzero(only & (clients["key"] == reads["client"])))
     young = int(np.count_nonzero(_is_young(state, reads["time_us"], reads["slot"], reads["client"])))
     other = recent.elsewhere(int(block["route"]), until - LOOK_BACK_US)

@@ -89,19 +89,19 @@ class Recent:
             self._written += len(part)
 
     def _put(self, place: slice, rows: npt.NDArray[np.int64], batch: Batch, judged: Judged) -> None:
+        flags = judged.flags[rows]
+        made = {
+            "slot": judged.slot[rows],
+            "cold": (flags & COLD) != 0,
+            "own": (flags & OWN) != 0,
+            "cohort": cohort_of(flags),
+            "listed": (flags & LISTED) != 0,
+        }
         for name, column in self._columns.items():
-            if name == "slot":
-                column[place] = judged.slot[rows]
-            elif name == "cold":
-                column[place] = (judged.flags[rows] & COLD) != 0
-            elif name == "own":
-                column[place] = (judged.flags[rows] & OWN) != 0
-            elif name == "cohort":
-                column[place] = cohort_of(judged.flags[rows])
-            elif name == "listed":
-                column[place] = (judged.flags[rows] & LISTED) != 0
-            else:
-                column[place] = getattr(batch, name)[rows]
+            if name in made:
+                column[place] = made[name]
+            else:  # without a mode numpy would write into a copy
+                getattr(batch, name).take(rows, out=column[place], mode="clip")
 
     def _held(self, name: str) -> npt.NDArray[Any]:
         return self._columns[name][: min(self._written, self._capacity)]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from detector.incidents.recent import READS
 from detector.incidents.story import Story
+from detector.packing import raw
 from detector.state.layout import State
 
 NOWHERE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
@@ -54,7 +55,8 @@ class SharedStory(Story, ABC):
 
     def waiting(self) -> npt.NDArray[Any]:
         """What waits (dtype READS), in log order."""
-        return np.concatenate(self.undecided) if self.undecided else np.zeros(0, READS)
+        parts = [raw(part) for part in self.undecided]
+        return np.concatenate(parts).view(READS) if parts else np.zeros(0, READS)
 
     def absorb(self, state: State, clients: Iterable[int]) -> None:
         """Takes over clients that had a story of their own: writes this one into their slots."""

@@ -14,6 +14,7 @@ from detector.incidents.exposure import Exposure, unsampled
 from detector.incidents.incident import Estimate
 from detector.incidents.records import Records
 from detector.incidents.trail import Trail
+from detector.packing import raw
 from detector.records.batch import KINDS
 from detector.state.sketch import mix_each
 
@@ -120,7 +121,7 @@ class Story:
     def settled(self) -> Story:
         """The story with everything taken so far counted in."""
         if self._taken:
-            reads = np.concatenate(self._taken)
+            reads = np.concatenate([raw(part) for part in self._taken]).view(self._taken[0].dtype)
             self._taken, self._waiting_rows = [], 0
             self._count(reads)
         return self

@@ -12,6 +12,7 @@ from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Member, printable
 from detector.incidents.sweep_rule import SweepRule, Usual, sweep_rule
 from detector.incidents.sweepers import on_the_line, workers
+from detector.packing import picked
 from detector.state.layout import State
 
 PATIENCE_US = 300_000_000
@@ -51,15 +52,17 @@ class SweepStory(SharedStory):
         if not self.undecided:
             return
         waiting = self.waiting()
-        waiting = waiting[~waiting["own"] & (waiting["number"] >= 0)]
+        if not len(waiting) and not self.resume_us:
+            return
+        waiting = picked(waiting, ~waiting["own"] & (waiting["number"] >= 0))
         line = on_the_line(state, self.route, waiting) | self._regular(waiting["client"])
         ripe = line | (waiting["time_us"] <= now_us - PATIENCE_US)
         if len(waiting) > MOST_WAITING:
             ripe[:-MOST_WAITING] = True
-        self.undecided = [waiting[~ripe]]
+        self.undecided = [picked(waiting, ~ripe)]
         new = self._new(waiting)
         _count(self.fresh, waiting["client"][ripe & new])
-        taken = waiting[line & new]
+        taken = picked(waiting, line & new)
         _count(self.hits, taken["client"])
         clients, first = np.unique(taken["client"], return_index=True)
         for client, at in zip(clients.tolist(), first.tolist(), strict=True):
@@ -67,8 +70,8 @@ class SweepStory(SharedStory):
                 self.names[client] = (printable(taken["name"][at]), int(taken["kind"][at]))
         self._prove(clients.tolist())
         self._take(taken)
-        self._mark(state, waiting[line])
-        self._catch_up(waiting[ripe], now_us - PATIENCE_US)
+        self._mark(state, picked(waiting, line))
+        self._catch_up(picked(waiting, ripe), now_us - PATIENCE_US)
         if len(self.fresh) > MOST_READERS:
             self.fresh = {client: n for client, n in self.fresh.items() if client in self.hits}
 

@@ -27,9 +27,9 @@ def distinct(registers: npt.NDArray[Any]) -> float:
 def distinct_each(registers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """The same for a table of sketches (n, m); linear counting while the estimate is below 2.5 m."""
     m = registers.shape[1]
-    total = np.sum(_POWERS[registers], axis=1)
+    total = np.sum(_POWERS.take(registers), axis=1)
     estimate = _BIAS[m] * m * m / total
-    zeros = np.sum(registers == 0, axis=1)
+    zeros = np.add.reduce((registers == 0).view(np.uint8), axis=1, dtype=np.uint8).astype(np.int64)
     small = (estimate <= 2.5 * m) & (zeros > 0)
     result: npt.NDArray[np.float64] = np.where(small, m * np.log(m / np.maximum(zeros, 1)), estimate)
     return result
