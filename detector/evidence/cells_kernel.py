@@ -18,10 +18,12 @@ from detector.compiled import njit
 from detector.evidence.constants import (
     CELL_PRIOR,
     CELL_SETTLED_MINUTES,
+    FADES,
     QUIET_MINUTES,
     SUSPECT_NATS,
 )
 from detector.evidence.noise_kernel import close_day, close_hour, learn_minute
+from detector.state.ahead_kernel import ahead_of_past, lowest
 from detector.state.cells import (
     COHORT_CELL,
     COUNTS,
@@ -30,7 +32,6 @@ from detector.state.cells import (
     ROUTE_CELL,
     STATISTICS,
 )
-from detector.state.ahead_kernel import ahead_of_past, lowest
 from detector.state.cells_kernel import hashed_cells, sum_cohorts
 from detector.state.layout import COUNTER
 
@@ -43,13 +44,31 @@ EACH = len(STATISTICS)
 L0, L1 = LAMBDAS
 LOG_L0, LOG_L1 = math.log(LAMBDAS[0]), math.log(LAMBDAS[1])
 WORDS_AHEAD = 4  # of 64 cells each, whose memory is asked for ahead: a dozen cells in a busy minute
-FADE_5, FADE_60 = math.log(1.0 - 1.0 / 5.0), math.log(1.0 - 1.0 / 60.0)
+RATES = (math.log(1.0 - 1.0 / 5.0), math.log(1.0 - 1.0 / 60.0))  # of what is smoothed over five minutes, an hour
+FIRST_FADE = 2 * COUNTS  # in the kernel's room: behind what is expected of a cell
 
 
 @njit
-def _smooth(h, p, minute):
+def _fade(room, rate, gap):
+    """What is left of a smoothed minute or hour after so many minutes."""
+    if 0 <= gap < FADES:
+        return room[FIRST_FADE + rate * FADES + gap]
+    return math.exp(RATES[rate] * np.float64(gap))
+
+
+@njit
+def _know_fades(room):
+    """The fades over the first `FADES` minutes, once: an exponential for each cell and minute would cost a tenth."""
+    if room[FIRST_FADE] == 0.0:
+        for rate in range(len(RATES)):
+            for gap in range(FADES):
+                room[FIRST_FADE + rate * FADES + gap] = math.exp(RATES[rate] * np.float64(gap))
+
+
+@njit
+def _smooth(h, p, room, minute):
     """Brings a cell's smoothed minutes up to date; those without counts fade it as well."""
-    fade = math.exp(FADE_5 * np.float64(np.int64(minute) - np.int64(p.minute)))
+    fade = _fade(room, 0, np.int64(minute) - np.int64(p.minute))
     for k in range(COUNTS):
         p.recent[k] = p.recent[k] * fade + h.now[3 + k] / 5.0
     for e in range(3):
@@ -149,8 +168,8 @@ def _teach(h, p):
 
 
 @njit
-def _judge_cell(h, p, r, settled, noise, limits, alarms, means, counters, minute):
-    """One cell at the end of a minute that has counted something; ``means`` is room for what is expected of it."""
+def _judge_cell(h, p, r, settled, noise, limits, alarms, room, counters, minute):
+    """One cell at the end of a minute that has counted something; ``room`` holds what is expected of it."""
     own_route = p.kind == ROUTE_CELL
     suspect = 0.0
     learn = True
@@ -160,8 +179,8 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, means, counters, minute
             if h.now[min(k % EACH, 2)] == 0 and x == 0.0:
                 continue
             mean, by_others = _expected(h, p, r, k, own_route)
-            means[k] = mean
-            means[COUNTS + k] = by_others
+            room[k] = mean
+            room[COUNTS + k] = by_others
             suspect = max(suspect, _score(p, k, x, mean, noise, limits[k // EACH], minute))
         _alarm(p, r, limits, alarms, counters, minute)
         learn = suspect < SUSPECT_NATS and minute - np.int64(r.alarmed) > QUIET_MINUTES
@@ -169,15 +188,15 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, means, counters, minute
             x = np.float64(h.now[3 + k])
             if h.now[min(k % EACH, 2)] == 0 and x == 0.0:
                 continue
-            learn_minute(noise[np.int64(p.kind) * COUNTS + k], x, means[k], learn)
+            learn_minute(noise[np.int64(p.kind) * COUNTS + k], x, room[k], learn)
             if learn:
                 p.hour_seen[k] += x
-                p.hour_expected[k] += means[k]
-                p.expected[k] += means[COUNTS + k]
+                p.hour_expected[k] += room[k]
+                p.expected[k] += room[COUNTS + k]
         if learn:
             _teach(h, p)
     if learn:  # what is under suspicion does not become the usual hour
-        fade = math.exp(FADE_60 * np.float64(np.int64(minute) - np.int64(p.minute)))
+        fade = _fade(room, 1, np.int64(minute) - np.int64(p.minute))
         for k in range(COUNTS):
             p.hour[k] = p.hour[k] * fade + h.now[3 + k]
         for e in range(3):
@@ -188,7 +207,7 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, means, counters, minute
 
 
 @njit
-def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, alarms, means, counters, minute):
+def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, alarms, room, counters, minute):
     """Judges the cells that have counted something, in the order of their slots; a route's own ones in a pass for
     themselves, for the others are held against them as they were."""
     words = touched.shape[1]
@@ -214,15 +233,15 @@ def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, 
             settled = minute - born >= CELL_SETTLED_MINUTES
             counters[CELL_MINUTES] += 1
             if not routes_only:
-                _smooth(cells[place], p, minute)
-            _judge_cell(cells[place], p, r, settled, noise, limits, alarms, means, counters, minute)
+                _smooth(cells[place], p, room, minute)
+            _judge_cell(cells[place], p, r, settled, noise, limits, alarms, room, counters, minute)
         if bits != U(0):
             touched[0, word] = left
             touched[1, word] |= bits
 
 
 @njit
-def _smooth_routes(cells, past, touched, hashed, minute):
+def _smooth_routes(cells, past, touched, hashed, room, minute):
     """The routes' smoothed minutes, before their cells are held against them."""
     for word in range(hashed >> 6, touched.shape[1]):
         bits = touched[0, word]
@@ -230,11 +249,11 @@ def _smooth_routes(cells, past, touched, hashed, minute):
             place = (word << 6) + lowest(bits)
             bits &= bits - U(1)
             if place >= hashed and past[place].kind == ROUTE_CELL:
-                _smooth(cells[place], past[place], minute)
+                _smooth(cells[place], past[place], room, minute)
 
 
 @njit
-def close_minute(now, routes, cells, past, touched, noise, limits, alarms, means, blank, counters):
+def close_minute(now, routes, cells, past, touched, noise, limits, alarms, room, blank, counters):
     """Log time has reached the minute ``now``: judges what the minute before has counted. Returns how many alarms.
 
     Only cells that counted something are visited: a minute without trials costs a microsecond, 3,600 busy cells about
@@ -247,9 +266,10 @@ def close_minute(now, routes, cells, past, touched, noise, limits, alarms, means
         return 0
     hashed = hashed_cells(cells, routes)
     sum_cohorts(cells, past, blank, touched, hashed, minute, counters)
-    _smooth_routes(cells, past, touched, hashed, minute)
-    _pass(cells, past, touched, hashed, 0, False, noise, limits, alarms, means, counters, minute)
-    _pass(cells, past, touched, hashed, hashed >> 6, True, noise, limits, alarms, means, counters, minute)
+    _know_fades(room)
+    _smooth_routes(cells, past, touched, hashed, room, minute)
+    _pass(cells, past, touched, hashed, 0, False, noise, limits, alarms, room, counters, minute)
+    _pass(cells, past, touched, hashed, hashed >> 6, True, noise, limits, alarms, room, counters, minute)
     if now // 60 > minute // 60:
         close_hour(past, touched, noise)
         counters[BUSY] = max(counters[CELL_MINUTES], counters[BUSY] - counters[BUSY] // 24)

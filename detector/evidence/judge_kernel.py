@@ -253,7 +253,7 @@ def judge(
     first, last, floor,
     time_us, client, source, network, agent, kind, name, route, object_, number, status, bytes_out, requests, flags,
     origin, readable, rows,
-    index, clients, names, objects, blocks, routes, counters, means, blank_client, blank_block,
+    index, clients, names, objects, blocks, routes, counters, room, blank_client, blank_block,
     cells, past, touched, noise, limits, crossings, maturity, alarms, blank_cell,
     sources, tallies, suspects, tally_limits,
     out_slot, out_flags, out_incident, candidate_client, candidate_block,
@@ -272,7 +272,7 @@ def judge(
         for i in range(row, end):
             out_slot[i] = ahead_of_client(client[i], index, clients)
             if object_[i] != U(0) and flags[i] & (STATIC | PAGED | DECLARED) == 0:
-                ahead_of_cells(cells, hashed, route[i], agent[i], network[i])
+                ahead_of_cells(cells, hashed, route[i], network[i])
                 if number[i] >= 0:
                     ahead_of_block(blocks, route[i], number[i] // BLOCK_IDS)
         while row < end:
@@ -280,7 +280,7 @@ def judge(
             minute = time_us[i] // 60_000_000
             if minute > counters[MINUTE]:
                 said = close_minute(
-                    minute, routes, cells, past, touched, noise, limits, alarms, means, blank_cell, counters
+                    minute, routes, cells, past, touched, noise, limits, alarms, room, blank_cell, counters
                 )
                 said += close_accounts(minute, clients, maturity, sources, tallies, suspects, tally_limits, counters)
                 if said > 0:

@@ -1,6 +1,6 @@
 """Asking for memory ahead of its use, so that the processor waits for many lines of it at once instead of one by one.
 
-The tables are far larger than the caches, and where a row's slots lie is a matter of hashes: no hardware sees it coming.
+The tables are far larger than the caches, and where a row's slots lie is a matter of hashes: hardware cannot foresee it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from detector.compiled import njit
-from detector.state.cells import AGENT_CELL, AGENT_NEW_CELL, CELL, NETWORK_CELL, NETWORK_NEW_CELL, PAST
+from detector.state.cells import CELL, NETWORK_CELL, NETWORK_NEW_CELL, PAST
 from detector.state.layout import BLOCK, CLIENT, WAYS
 from detector.state.tables_kernel import mix
 
@@ -61,11 +61,8 @@ def ahead_of_cell(cells, hashed, route, kind, value):
 
 
 @njit
-def ahead_of_cells(cells, hashed, route, agent, network):
-    """The buckets `note_trial` will look through, for a client of its first day."""
-    if agent != U(0):
-        ahead_of_cell(cells, hashed, route, AGENT_CELL, agent)
-        ahead_of_cell(cells, hashed, route, AGENT_NEW_CELL, agent)
+def ahead_of_cells(cells, hashed, route, network):
+    """The buckets `note_trial` will look through for a new client's network; agents are few, their cells at hand."""
     if network != 0:
         ahead_of_cell(cells, hashed, route, NETWORK_CELL, U(network))
         ahead_of_cell(cells, hashed, route, NETWORK_NEW_CELL, U(network))

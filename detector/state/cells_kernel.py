@@ -80,8 +80,10 @@ def bump(cells, touched, place, what):
     """Counts: bit k of ``what`` is what ``now[k]`` grows by."""
     h = cells[place]
     h.weight += 1
-    for k in range(12):
-        h.now[k] += np.uint32((what >> k) & 1)
+    bits = U(what)
+    while bits != U(0):
+        h.now[lowest(bits)] += np.uint32(1)
+        bits &= bits - U(1)
     touched[0, place >> 6] |= U(1) << U(place & 63)
 
 
