@@ -114,6 +114,7 @@ def incidents(
 def _purge(cases: Path, keep_days: float, incident: str | None, seal: Seal | None) -> int:
     """Deletes the cases whose time has come, and says which."""
     from detector.errors import InputError, UsageError
+    from detector.report.words import count
     from detector.sinks.retention import delete, due, is_open_on_disk
 
     if incident is not None:
@@ -124,7 +125,7 @@ def _purge(cases: Path, keep_days: float, incident: str | None, seal: Seal | Non
     for one, why in found:
         delete(cases, one, why)
         typer.echo(f"{one}: deleted, {why}")
-    typer.echo(f"{len(found):,} cases deleted")
+    typer.echo(f"{count(len(found), 'case')} deleted")
     return 0
 
 
