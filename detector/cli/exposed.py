@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 Found = tuple[Mapping[str, Any], "npt.NDArray[Any]"]
 KINDS = (".csv", ".parquet")
-COLUMNS = ("incident", "pattern", "route", "record", "record_hash", "rows", "first_seen", "client", "by_named_client")
+COLUMNS = ("incident", "pattern", "route", "record", "record_text", "record_hash", "rows", "first_seen", "client")
+COLUMNS += ("by_named_client",)
 NOBODY = (1 << 64) - 1  # in place of a client that is not named (`incidents.case.records_of`)
 PORTION = 1 << 16
 SAID = 5  # incidents of which it is told what is missing
@@ -35,7 +36,8 @@ def check_exposed(path: Path) -> None:
 def write_exposed(path: Path, incidents: Sequence[Mapping[str, Any]], read: Callable[[str], Found | None]) -> str:
     """Writes the records of incidents and says in a line what the list is.
 
-    A row a record: its route, its id where that is a number, the keyed hash it is told apart by, how many records it
+    A row a record: its route, its id as a number or as the text it is, as far as that was looked up in the files
+    (`engines.id_texts`), the keyed hash it is told apart by, how many records it
     stands for (a page of a list holds many), when it was first read and by whom, and whether a client that is named
     has read it; the rest were read inside the rule that selects a campaign, and a part of them by ordinary clients.
 
@@ -63,6 +65,11 @@ def _about(path: Path, rows: int, parts: list[tuple[Mapping[str, Any], Found | N
     said = [f"{path}: {rows:,} records of {len(parts) - len(without):,} incidents", *partial[:SAID]]
     if len(partial) > SAID:
         said.append(f"{len(partial) - SAID:,} more are not complete")
+    if unnamed := sum(_unnamed(found) for _, found in parts if found is not None):
+        said.append(
+            f"{unnamed:,} are listed by a hash alone: their ids are texts, which a stream does not keep; "
+            "replay --exposed over the log finds most"
+        )
     if without:
         said.append(f"no records are kept of {', '.join(without[:SAID])}")
     return "; ".join(said)
@@ -84,6 +91,14 @@ def _partial(record: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
         f"{named['low']:,} and {named['high']:,}, {named['estimate']:,} by estimate; replay --exposed reads the files "
         f"once more and lists them exactly"
     )
+
+
+def _unnamed(found: Found) -> int:
+    """Records with neither a number nor a text."""
+    import numpy as np
+
+    meta, rows = found
+    return len(np.unique(rows["key"][rows["number"] < 0])) - len(meta.get("texts", {}))
 
 
 def _tables(parts: list[tuple[Mapping[str, Any], Found | None]]) -> Iterator[dict[str, list[Any]]]:
@@ -113,12 +128,13 @@ def _columns(record: Mapping[str, Any], meta: Mapping[str, Any], rows: Any, name
     from detector.incidents.moments import iso
 
     n = len(rows)
-    clients, routes = meta["clients"], meta["routes"]
+    clients, routes, texts = meta["clients"], meta["routes"], meta.get("texts", {})
     return {
         "incident": [str(record["incident"])] * n,
         "pattern": [str(record.get("pattern"))] * n,
         "route": [routes[str(route)] for route in rows["route"].tolist()],
         "record": [number if number >= 0 else None for number in rows["number"].tolist()],
+        "record_text": [texts.get(f"{key:016x}") for key in rows["key"].tolist()],
         "record_hash": [f"{key:016x}" for key in rows["key"].tolist()],
         "rows": rows["rows"].tolist(),
         "first_seen": [iso(time_us) for time_us in rows["time_us"].tolist()],

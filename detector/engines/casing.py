@@ -52,10 +52,10 @@ class Cases:
         return {s.identity: {**case(s, book, usual), "manifest": manifest} for s in stories}
 
     def records(self, incident: str) -> tuple[dict[str, Any], npt.NDArray[Any]] | None:
-        """The records an incident exposed, see `incidents.case.records_of`."""
+        """The records an incident exposed, see `incidents.case.records_of`; for the list that was asked for alone."""
         for story in self.pipeline.book.stories:
             if story.identity == incident:
-                meta, arrays = records_of(story, self.pipeline.book)
+                meta, arrays = records_of(story, self.pipeline.book, secrets=True)
                 return meta, arrays["rows"]
         return None
 

@@ -20,6 +20,7 @@ from detector.engines.coverage import Coverage
 from detector.engines.declaring import contracts, declared, hash_key, policy, suppressions, tripwires
 from detector.engines.features import features_of
 from detector.engines.floor import floor_lines
+from detector.engines.id_texts import name_ids
 from detector.engines.preparing import preload
 from detector.engines.privacy import check_keys, seal_of, veil_of, veiled_features, veiled_ranks
 from detector.engines.ranked import Ranked
@@ -139,6 +140,7 @@ def replay(
         on_progress(*reader.progress())
     if settings.exact:
         complete(paths, read_settings(settings), resolver, pipeline)
+        name_ids(paths, replace(read_settings(settings), ledgers=()), resolver, pipeline, hash_key(config))
     found, cases = _told(pipeline, reader, settings)
     return ReplayResult(
         incidents=found,

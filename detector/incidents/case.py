@@ -20,7 +20,7 @@ from detector.incidents.moments import iso
 from detector.incidents.pseudonyms import shown_client, shown_network
 from detector.incidents.records import first_readings
 from detector.incidents.story import Member, Story
-from detector.masking import MASK, masked_text
+from detector.masking import MASK, is_secret, masked_text
 from detector.packing import raw
 from detector.records.batch import KINDS
 
@@ -73,11 +73,12 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
     }
 
 
-def records_of(story: Story, book: Book) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+def records_of(story: Story, book: Book, secrets: bool = False) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """The records one by one, as plain data and arrays for `state.archive`.
 
     ``rows`` is of dtype `records.RECORD` with ``client`` as an index into the names, and `routes` by number; clients
-    that are not named have index -1 (all bits).
+    that are not named have index -1 (all bits). ``texts`` has ids that are no numbers by their key, as far as they were
+    looked up; those that look like secrets only where ``secrets`` asks for them.
     """
     rows = raw(story.settled().records.rows()).copy().view(story.records.rows().dtype)
     clients = np.fromiter(story.members, np.uint64, len(story.members))
@@ -96,6 +97,7 @@ def records_of(story: Story, book: Book) -> tuple[dict[str, Any], dict[str, npt.
         "named": _named(story),
         "clients": [_client(member, book) for member in story.members.values()],
         "routes": {str(route): book.route_name(route) for route in np.unique(rows["route"]).tolist()},
+        "texts": {f"{key:016x}": text for key, text in story.records.texts.items() if secrets or not is_secret(text)},
     }
     return meta, {"rows": rows}
 

@@ -41,10 +41,12 @@ class Records:
 
     Attributes:
         bound: records whose hash lies above are left out; `ALL` while every one is kept.
+        texts: by key, ids that are no numbers, where they have been looked up (`engines.id_texts`); never in snapshots.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self.bound = ALL
+        self.texts: dict[int, str] = {}
         self._most = most
         self._settled: npt.NDArray[Any] = np.zeros(0, RECORD)
         self._new: list[npt.NDArray[Any]] = []

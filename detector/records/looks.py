@@ -7,12 +7,14 @@ by its hash.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from detector.masking import masked_text
 from detector.packing import adopted
 from detector.records.probing import places
 
@@ -76,7 +78,14 @@ def _rows(table: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]], dtype: np
     at = np.flatnonzero(keys)
     rows = np.empty(len(at), dtype)
     rows["hash"], rows["text"] = keys[at], texts.view(dtype["text"])[at]
+    if dtype is AGENT:  # who reads a snapshot is told no more than who reads an incident
+        rows["text"] = [_masked(text) for text in rows["text"].tolist()]
     return rows
+
+
+@lru_cache(AGENT_SLOTS // 2)
+def _masked(agent: bytes) -> bytes:
+    return masked_text(agent.decode("ascii")).encode("ascii")
 
 
 def _fill(table: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint8]], rows: npt.NDArray[Any]) -> int:
