@@ -108,7 +108,7 @@ def opened(data: bytes, name: str, seal: Seal | None) -> bytes:
     if not is_sealed(data):
         return data
     if seal is None:
-        raise SealError(f"{name}: is encrypted; --key-file says with what")
+        raise SealError(f"{name}: is encrypted; --key-file or privacy.encryption_key_file names the key")
     return seal.open(data, name)
 
 

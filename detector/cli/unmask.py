@@ -128,7 +128,7 @@ def _tried(wanted: set[str], names: Path | None, logs: list[str], config: Path |
     found: Names = {}
     if wanted and names is not None:
         try:
-            lines = names.read_text(encoding="utf-8", errors="replace").splitlines()
+            lines = names.read_text(encoding="utf-8", errors="replace").split("\n")
         except OSError as error:
             raise InputError(f"{names}: cannot be read: {error.strerror}") from error
         found |= tried((line.strip() for line in lines), wanted, pseudonyms)

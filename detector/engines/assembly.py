@@ -152,13 +152,10 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         source = make_source(config, forward)
         undo.callback(source.close)
         mark = fingerprint(config, config.state.key_file.read_bytes())
-        trouble = telemetry.snapshot_trouble
-        keeper = Keeper(SealedStore(make_store(config, folder), snapshot_seal_of(config), trouble), mark, trouble)
+        keeper = _make_keeper(config, folder, mark, telemetry.snapshot_trouble)
         outbox = make_outbox(config, folder, sinks, telemetry)
         undo.callback(outbox.close)
-        about = {"version": __version__, "config": config.digest}
-        cases = CaseFolder(folder / "cases", about, keep_days=config.privacy.case_days, seal=seal_of(config))
-        cases.forgotten = _forget_pages(sinks)
+        cases = _make_cases(config, folder, sinks)
         spread = config.source.kafka is not None and config.source.kafka.sharing == "spread"
         sidecar = (SpreadSidecar if spread else Sidecar)(config, source, keeper, outbox, telemetry, tell, cases, status)
         telemetry.quiet = cases.journal.quiet
@@ -173,9 +170,16 @@ def _pages(sinks: list[Any]) -> tuple[Any, ...]:
     return next(((sink.pages(), sink.below()) for sink in sinks if sink.name == "pages"), ())
 
 
-def _forget_pages(sinks: list[Any]) -> Callable[[str], None]:
-    """What is called with the id of an incident whose case is deleted: its page goes too."""
-    return next((sink.forget for sink in sinks if sink.name == "pages"), lambda _: None)
+def _make_keeper(config: Config, folder: Path, mark: str, trouble: Callable[..., None]) -> Keeper:
+    return Keeper(SealedStore(make_store(config, folder), snapshot_seal_of(config), trouble), mark, trouble)
+
+
+def _make_cases(config: Config, folder: Path, sinks: list[Any]) -> CaseFolder:
+    """The folder of cases; with one that is deleted its incident's page goes too."""
+    about = {"version": __version__, "config": config.digest}
+    cases = CaseFolder(folder / "cases", about, keep_days=config.privacy.case_days, seal=seal_of(config))
+    cases.forgotten = next((sink.forget for sink in sinks if sink.name == "pages"), cases.forgotten)
+    return cases
 
 
 def check_reading(config: Config) -> None:

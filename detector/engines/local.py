@@ -139,8 +139,7 @@ def replay(
     if on_progress:
         on_progress(*reader.progress())
     if settings.exact:
-        complete(paths, read_settings(settings), resolver, pipeline)
-        name_ids(paths, replace(read_settings(settings), ledgers=()), resolver, pipeline, hash_key(config))
+        _look_again(paths, settings, resolver, pipeline)
     found, cases = _told(pipeline, reader, settings)
     return ReplayResult(
         incidents=found,
@@ -151,6 +150,13 @@ def replay(
         unusual=veiled_ranks(ranked.top(settings.top), pipeline.state, veil) if ranked else [],
         cases=cases,
     )
+
+
+def _look_again(paths: Sequence[str | Path], settings: ReplaySettings, resolver: Resolver, pipeline: Pipeline) -> None:
+    """What the list of records exposed needs of the files beyond the first reading."""
+    again = read_settings(settings)
+    complete(paths, again, resolver, pipeline)
+    name_ids(paths, replace(again, ledgers=()), resolver, pipeline, hash_key(settings.config))
 
 
 def _backfill(settings: ReplaySettings, pipeline: Pipeline, reader: Reader) -> Backfill:

@@ -111,7 +111,8 @@ def test_all_problems_at_once_each_with_its_line() -> None:
         (
             "nonsense\n",
             "x.yaml:1: must be a section with the keys "
-            "source, identity, routes, policy, detection, partners, suppressions, tripwires, state, sinks, web",
+            "source, identity, routes, policy, detection, partners, suppressions, tripwires, state, "
+            "privacy, sinks, web",
         ),
     ],
 )
