@@ -41,6 +41,7 @@ from detector.records.resolve import Resolver
 POLL_S = 0.2
 DRAIN_S = 10.0  # SIGTERM: what a supervisor grants is 30 s by default (Kubernetes), half of it is other people's
 FIXED = ("source", "identity", "routes", "policy", "state", "privacy", "sinks", "web")  # hold for the life of a process
+Order = tuple[int, int]  # of snapshots: generation of the group, number
 RESTART_US = 1_000_000
 """Log time: a rewind goes back by the longest window, the lateness and this, for marks are kept in whole seconds."""
 
@@ -280,14 +281,14 @@ class Sidecar:
         self._saved_at = dict(offsets)
         self._ask_snapshot(side, offsets)
 
-    def _ask_snapshot(self, side: Side, offsets: dict[Partition, int]) -> None:
+    def _ask_snapshot(self, side: Side, offsets: dict[Partition, int], last: bool = False) -> None:
         reading = side.intake.save()
         self._order = (max(self._order[0], self.source.generation), self._order[1] + 1)
         order = self._order
         reading.meta["warm_at"] = [[*partition, offset] for partition, offset in self._warm_at.items()]
         self._unsaved = False
         self.keeper.begin()
-        self.judging.give(lambda: self._copy(side, reading, offsets, order))
+        self.judging.give(lambda: self._copy(side, reading, offsets, order, last))
 
     def _save_now(self, timeout_s: float) -> None:
         """A last snapshot, waited for and committed."""
@@ -299,7 +300,7 @@ class Sidecar:
         offsets = self.source.position()
         if not self.keeper.is_busy and (offsets != self._saved_at or self._unsaved):
             self._saved_at = dict(offsets)
-            self._ask_snapshot(side, offsets)
+            self._ask_snapshot(side, offsets, last=True)
         self._wait_for_writer(end)
         self._commit()
 
@@ -335,6 +336,8 @@ class Sidecar:
         end = clock.monotonic() + DRAIN_S
         try:
             self._save_now(DRAIN_S * 0.6)
+            if self._side is not None:
+                self.judging.give(partial(self.telling.spool.flush, self._side.pipeline.book))
             self.judging.stop(max(end - clock.monotonic(), 0.1))
         finally:
             self.outbox.flush(max(end - clock.monotonic(), 0.1) / 2)
@@ -384,10 +387,9 @@ class Sidecar:
         self.telling.publish(side.pipeline.book)  # what the disk has refused before
         self.telemetry.renew(side.pipeline, side.intake.coverage, side.intake.format)
 
-    def _copy(self, side: Side, reading: Saved, offsets: dict[Partition, int], order: tuple[int, int]) -> None:
-        self.telling.publish(side.pipeline.book)
-        if self.telling.waits:
-            self._unsaved = True
+    def _copy(self, side: Side, reading: Saved, offsets: dict[Partition, int], order: Order, last: bool) -> None:
+        if not self.telling.settle(side.pipeline.book, last):
+            self._unsaved, self._snapshot_due_s = True, clock.monotonic() + 5 * POLL_S
             self.keeper.skip()
             return
         judging = side.pipeline.save()

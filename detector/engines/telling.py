@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from detector import clock
 from detector.crash import crash_here
+from detector.engines.spooling import LONG_SLICE_S, Spool
 from detector.engines.telemetry import Telemetry
 from detector.errors import SinkError
 from detector.incidents.book import Book
@@ -35,6 +35,9 @@ class Telling:
     tell: Callable[..., None]
     _news: list[tuple[Incident, Story]] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.spool = Spool(self.cases, self.tell)
+
     @property
     def waits(self) -> bool:
         """Whether something could not be brought to the disk: no snapshot may be taken that lies behind it."""
@@ -45,10 +48,29 @@ class Telling:
         self._news.append((self.cases.journal.mark(incident), story))
 
     def publish(self, book: Book) -> None:
-        """Makes what is new durable and tells of it; where the disk refuses, it is kept and tried again."""
-        if not self._news:
+        """Makes what is new durable and tells of it; where the disk refuses, it is kept and tried again. Cases follow,
+        a slice at a time."""
+        if self._news:
+            self._publish()
+        else:
             self._tidy()
-            return
+        self.spool.work(book)
+
+    def settle(self, book: Book, last: bool) -> bool:
+        """The same before a snapshot; returns whether one may be taken.
+
+        Args:
+            book: all stories.
+            last: whether there is no later: everything is brought to the disk.
+        """
+        self.publish(book)
+        if last:
+            self.spool.flush(book)
+        elif self.spool.owes:
+            self.spool.work(book, LONG_SLICE_S)
+        return not self.waits and not self.spool.owes
+
+    def _publish(self) -> None:
         try:
             self.outbox.put([(i.incident, i.revision, json_line(i)) for i, _ in self._news])
         except SinkError as error:
@@ -59,17 +81,11 @@ class Telling:
         for incident, story in news:
             new = incident.revision == 1 and not self.cases.holds(incident.incident)
             self.telemetry.tell(incident, story, new)  # before its case: better counted twice than never
-            self._keep_case(story, book)
+            self.spool.note(story)
             self.tell("incident", **{name: getattr(incident, name) for name in FACTS}, new=new)
 
     def _tidy(self) -> None:
         try:
             self.cases.tidy()
-        except SinkError as error:
-            self.tell("case_failed", reason=str(error))
-
-    def _keep_case(self, story: Story, book: Book) -> None:
-        try:
-            self.cases.write(story, book, clock.wall().isoformat())
         except SinkError as error:
             self.tell("case_failed", reason=str(error))

@@ -16,7 +16,7 @@ from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.exposure import unsampled
 from detector.incidents.limits import limits, ordinary_clients
-from detector.incidents.moments import iso
+from detector.incidents.moments import iso, isos
 from detector.incidents.pseudonyms import shown_client, shown_network
 from detector.incidents.records import first_readings
 from detector.incidents.story import Member, Story
@@ -52,9 +52,9 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
         "layout": LAYOUT,
         "incident": story.identity,
         "revision": story.revision,
-        "minutes": [[iso(m * 60_000_000), n] for m, n in sorted(trail.minutes.items())],
+        "minutes": _by_moment(np.array(sorted(trail.minutes.items()), np.int64).reshape(-1, 2) * (60_000_000, 1)),
         "exposed": _curve(first, story.exposed().estimate),
-        "points": [[iso(t), n] for t, n in trail.points.tolist()],
+        "points": _by_moment(np.stack([trail.points["time_us"], trail.points["number"]], axis=1)),
         "hours": [trail.hours.get(h, 0) for h in range(24)],
         "agents": [[_agent(book, a), round(n / total, 6)] for a, n in trail.agents.most_common(SHARES)],
         "networks": [[_network(book, a), round(n / total, 6)] for a, n in trail.networks.most_common(SHARES)],
@@ -67,7 +67,7 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
         "records": {"kept": len(first), "complete": _complete(story), "named": _named(story)},
         "ordinary": {
             "clients": len(usual),
-            "records_a_day": [round(float(np.quantile(usual, q)), 1) for q in (0.5, 0.99)] if len(usual) else None,
+            "records_a_day": [round(_quantile(usual, q), 1) for q in (0.5, 0.99)] if len(usual) else None,
         },
         "limits": limits(story, book, usual, first),
     }
@@ -133,7 +133,20 @@ def _curve(first: npt.NDArray[Any], gone: int) -> list[list[Any]]:
     so_far = np.cumsum(first["rows"].astype(np.int64))
     at = np.unique(np.linspace(0, len(first) - 1, STEPS).astype(np.int64))
     scale = gone / max(int(so_far[-1]), 1)
-    return [[iso(int(t)), round(int(n) * scale)] for t, n in zip(first["time_us"][at], so_far[at], strict=True)]
+    return [[t, round(n * scale)] for t, n in zip(isos(first["time_us"][at]), so_far[at].tolist(), strict=True)]
+
+
+def _by_moment(pairs: npt.NDArray[np.int64]) -> list[list[Any]]:
+    """Log times and numbers (n, 2) as plain data."""
+    return [list(pair) for pair in zip(isos(pairs[:, 0]), pairs[:, 1].tolist(), strict=True)]
+
+
+def _quantile(ordered: npt.NDArray[np.float64], q: float) -> float:
+    """As numpy's, of what is in order already."""
+    place = q * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
 
 
 def _sample(row: Any, story: Story, book: Book) -> dict[str, Any]:

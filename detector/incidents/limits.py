@@ -69,10 +69,8 @@ def _client_limit(
 def _route_limit(story: Story, book: Book, gone: int, first: npt.NDArray[Any]) -> dict[str, Any] | None:
     """Twice the busiest hour of its main route before it began, of the two days known; None where nothing is, for the
     log begins with it or nobody else used the route."""
-    sample = book.ordinary.rows(story.first_us)
-    mine = sample[sample["read"] & (sample["route"] == story.route)]
     known_us = book.ordinary.since_us()
-    known = np.count_nonzero(sample["time_us"] >= known_us)
+    mine, known = book.ordinary.read_on(story.route, story.first_us, known_us)
     if not len(mine) or not known:
         return None
     scale = max(book.ordinary.requests(known_us, story.first_us) / known, 1.0)

@@ -54,6 +54,7 @@ class Ordinary:
         self._before: npt.NDArray[Any] = np.zeros(0, ORDINARY)
         self._parts: list[npt.NDArray[Any]] = []
         self._held = 0
+        self._pruned = True
         self._bound = (1 << 64) - 1  # above the highest rank that can still be among the lowest
 
     def add(self, batch: Batch, judged: JudgedBatch, first: int, last: int) -> None:
@@ -86,6 +87,7 @@ class Ordinary:
         new["rank"], new["cohort"] = rank[rows - first], cohort_of(judged.flags[rows])
         new["read"], new["cold"] = judged.flags[rows] & READ != 0, judged.flags[rows] & COLD != 0
         self._parts.append(new)
+        self._pruned = False
         self._held += len(new)
         if self._held > 2 * self._capacity:
             self._thin()
@@ -121,12 +123,12 @@ class Ordinary:
 
     def _prune(self) -> None:
         """Keeps the lowest ranks, in their order: what is left does not depend on the parts it came in."""
-        if not self._parts:
+        if not self._parts or self._pruned:
             return
         if self._held > self._capacity:
             self._thin()
         rows = _joined(self._parts)
-        self._parts = [raw(rows)[np.argsort(rows["rank"])].view(ORDINARY)]
+        self._parts, self._pruned = [raw(rows)[np.argsort(rows["rank"])].view(ORDINARY)], True
         if self._held == self._capacity:
             self._bound = int(self._parts[0]["rank"][-1])
 
@@ -135,16 +137,25 @@ class Ordinary:
         rows = _joined(self._parts)
         bound = np.partition(rows["rank"], self._capacity - 1)[self._capacity - 1]
         kept = raw(rows)[rows["rank"] <= bound].view(ORDINARY)
-        self._parts, self._held, self._bound = [kept], len(kept), int(bound)
+        self._parts, self._held, self._bound, self._pruned = [kept], len(kept), int(bound), False
 
     def rows(self, before_us: int) -> npt.NDArray[Any]:
         """An even sample of both days (dtype ORDINARY) of rows before a log time, by rank."""
+        return _joined([raw(part)[even].view(ORDINARY) for part, even in self._even(before_us)])
+
+    def read_on(self, route: int, before_us: int, since_us: int) -> tuple[npt.NDArray[Any], int]:
+        """What `rows` has of reads on one route, and how many of its rows are not older than a log time."""
+        parts = self._even(before_us)
+        reads = [raw(part)[even & (part["route"] == route) & part["read"]].view(ORDINARY) for part, even in parts]
+        return _joined(reads), sum(int(np.count_nonzero(even & (part["time_us"] >= since_us))) for part, even in parts)
+
+    def _even(self, before_us: int) -> list[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
+        """Both days, and which of their rows make an even sample before a log time."""
         self._prune()
         parts = [self._before, *self._parts]
         full = [int(part["rank"][-1]) for part in parts if len(part) == self._capacity]
         bound = np.uint64(min(full, default=(1 << 64) - 1))
-        even = [part[(part["rank"] <= bound) & (part["time_us"] < before_us)] for part in parts]
-        return _joined(even)
+        return [(part, (part["rank"] <= bound) & (part["time_us"] < before_us)) for part in parts]
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of both days."""
@@ -165,7 +176,7 @@ class Ordinary:
         if not lengths or minutes.shape != self._minutes.shape:
             raise SnapshotDamaged("snapshot: its sample of ordinary requests does not fit")
         self._before, self._day, self._minutes = before.copy(), int(arrays["day"][0]), minutes.astype(np.int64)
-        self._parts, self._held = [today.copy()], len(today)
+        self._parts, self._held, self._pruned = [today.copy()], len(today), False
         self._prune()
 
 

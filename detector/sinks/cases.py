@@ -53,7 +53,7 @@ class CaseFolder:
     Args:
         folder: made if it is not there.
         manifest: what every case says beside its own: version, configuration; when it was noticed is added.
-        most: cases kept.
+        most: cases kept; a twentieth more before the oldest go, for finding them takes as long as writing ten.
         keep_days: how long the case of an incident that has ended is kept.
         seal: encrypts them; None = they lie as they are.
 
@@ -105,14 +105,16 @@ class CaseFolder:
         except (SealError, KeyError, TypeError):
             return None
 
-    def write(self, story: Story, book: Book, noticed_at: str) -> None:
-        """Writes or replaces the case of a story, unless that was done just now; the moment it was first noticed stays.
+    def write(self, story: Story, book: Book, noticed_at: str, last: bool = False) -> bool:
+        """Writes or replaces the case of a story, unless that was done just now and there is a later; the moment it was
+        first noticed stays. Returns whether it was written.
 
         Raises:
             SinkError: it cannot be written.
         """
-        if not story.closed and clock.monotonic() - self._known.get(story.identity, float("-inf")) < EVERY_S:
-            return
+        since_s = clock.monotonic() - self._known.get(story.identity, float("-inf"))
+        if since_s < EVERY_S and not story.closed and not last:
+            return False
         first = (self.noticed_at(story.identity) if self.holds(story.identity) else None) or noticed_at
         about = {name: str(self.manifest.get(name, "")) for name in ("version", "config")}
         with book.veil.noting() if book.veil else nullcontext({}) as names:
@@ -132,6 +134,7 @@ class CaseFolder:
             self._forget_oldest()
         except OSError as error:
             raise SinkError(f"{self.folder}: a case cannot be written: {error.strerror}") from error
+        return True
 
     def _usual_of(self, book: Book) -> Any:
         since, usual = self._usual
@@ -162,7 +165,7 @@ class CaseFolder:
 
     def _forget_oldest(self) -> None:
         now = clock.monotonic()
-        if len(self._known) <= self._most and now - self._looked_s < LOOK_S:
+        if len(self._known) <= self._most + self._most // 20 and now - self._looked_s < LOOK_S:
             return
         self._looked_s = now
         for one, why in due(self.folder, self._keep_days, self._most, is_open_on_disk(self.folder, self._seal)):

@@ -1,0 +1,173 @@
+"""Cases are written in slices: a burst holds up nobody, and no snapshot lies behind an incident that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector import clock
+from detector.config import Config, ReplaySettings
+from detector.engines import spooling
+from detector.engines.local import replay
+from detector.engines.spooling import LOOK_S, RENEW_S, SLICE_S, Spool
+from detector.errors import SinkError
+from detector.incidents.book import Book
+from detector.sinks.case_files import read_case, read_records
+from detector.sinks.cases import EVERY_S, CaseFolder
+from tests.e2e.traffic import walkers_among_readers
+
+BURST = 1000
+COST_S = 0.008  # a case, as measured
+
+
+class Tiny:
+    """A story as far as the spool looks."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity, self.reads, self.closed = identity, 100, False
+
+
+class Slow:
+    """A folder that takes its time, on a clock of its own."""
+
+    def __init__(self, passed: list[float]) -> None:
+        self.written: dict[str, tuple[int, str]] = {}
+        self.at_s: dict[str, float] = {}
+        self.refuses = False
+        self._passed = passed
+
+    def holds(self, incident: str) -> bool:
+        """As the real one."""
+        return incident in self.written
+
+    def write(self, story: Any, book: Any, noticed_at: str, last: bool = False) -> bool:
+        """As the real one, without a file."""
+        if self.refuses:
+            raise SinkError("no room")
+        if self._passed[0] - self.at_s.get(story.identity, -1e9) < EVERY_S and not story.closed and not last:
+            return False
+        self._passed[0] += COST_S
+        self.written[story.identity] = story.reads, noticed_at
+        self.at_s[story.identity] = self._passed[0]
+        return True
+
+
+class Stories:
+    """A book as far as the spool looks."""
+
+    def __init__(self) -> None:
+        self.open_stories: list[Any] = []
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that have passed."""
+    seconds = [1000.0]
+    monkeypatch.setattr(spooling.clock, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+@pytest.fixture
+def slow(passed: list[float]) -> Slow:
+    """A folder on that clock."""
+    return Slow(passed)
+
+
+@pytest.fixture
+def spool(slow: Slow) -> Spool:
+    """That writes there."""
+    return Spool(slow, lambda *_, **__: None)
+
+
+def turns(spool: Spool, book: Any, passed: list[float]) -> Iterator[float]:
+    """Seconds each turn is held up, while anything is owed."""
+    while spool.owes:
+        began = passed[0]
+        spool.work(book)
+        yield passed[0] - began
+
+
+def test_a_burst_holds_up_no_turn(spool: Spool, slow: Slow, passed: list[float]) -> None:
+    """A thousand new incidents are written within a slice and one case a turn, all of them, each once."""
+    stories = [Tiny(f"{n:032x}") for n in range(BURST)]
+    for story in stories:
+        spool.note(story)  # type: ignore[arg-type]
+    assert spool.owes
+    held_up = list(turns(spool, Stories(), passed))
+    assert max(held_up) <= SLICE_S + COST_S
+    assert len(held_up) >= BURST * COST_S / (SLICE_S + COST_S)
+    assert list(slow.written) == [story.identity for story in stories]
+
+
+def test_what_has_grown_is_written_though_nobody_tells_it(spool: Spool, slow: Slow, passed: list[float]) -> None:
+    """Reads since the last revision are on the disk a minute later, and at once when the process ends; another process
+    that takes the story up writes it anew."""
+    story, book = Tiny("a" * 32), Stories()
+    book.open_stories.append(story)
+    spool.note(story)  # type: ignore[arg-type]
+    spool.work(book)  # type: ignore[arg-type]
+    story.reads = 105
+    for _ in range(int(RENEW_S / LOOK_S) - 1):
+        passed[0] += LOOK_S
+        spool.work(book)  # type: ignore[arg-type]
+    assert slow.written[story.identity][0] == 100
+    passed[0] += 2 * LOOK_S
+    spool.work(book)  # type: ignore[arg-type]
+    assert slow.written[story.identity][0] == 105
+    story.reads = 107
+    spool.flush(book)  # type: ignore[arg-type]
+    assert slow.written[story.identity][0] == 107
+    slow.written.clear()
+    again = Spool(slow, lambda *_, **__: None)
+    passed[0] += EVERY_S
+    again.work(book)  # type: ignore[arg-type]
+    assert slow.written[story.identity][0] == 107
+
+
+def test_what_may_wait_holds_up_no_snapshot(spool: Spool, slow: Slow, passed: list[float]) -> None:
+    """An open incident that has a case is not owed; one that has ended is, until its case says so; where the disk
+    refuses it is said and given up, as a snapshot that never comes would be worse."""
+    story, book = Tiny("b" * 32), Stories()
+    spool.note(story)  # type: ignore[arg-type]
+    spool.work(book)  # type: ignore[arg-type]
+    noticed = slow.written[story.identity][1]
+    spool.note(story)  # type: ignore[arg-type]
+    spool.work(book)  # type: ignore[arg-type]
+    assert not spool.owes  # written less than five seconds ago
+    story.closed, story.reads = True, 120
+    assert spool.owes
+    spool.work(book)  # type: ignore[arg-type]
+    assert not spool.owes
+    assert slow.written[story.identity][0] == 120
+    assert noticed <= clock.wall().isoformat()
+    slow.refuses = True
+    said: list[str] = []
+    failing = Spool(slow, lambda event, **_: said.append(event))
+    failing.note(Tiny("c" * 32))  # type: ignore[arg-type]
+    failing.work(book)  # type: ignore[arg-type]
+    assert (failing.owes, said) == (False, ["case_failed"])
+
+
+def test_real_cases_come_out_whole(tmp_path: Path) -> None:
+    """Stories of a replay, written slice by slice, can be told from their files: every record of every walk."""
+    log = tmp_path / "walks.log"
+    log.write_bytes(b"\n".join(walkers_among_readers(30_000, 6, 3)[0]) + b"\n")
+    result = replay([str(log)], ReplaySettings(config=Config()))
+    assert result.cases is not None
+    book: Book = result.cases.pipeline.book
+    folder = CaseFolder(tmp_path / "cases", {})
+    spool = Spool(folder, lambda *_, **__: None)
+    for story in book.stories:
+        spool.note(story)
+    while spool.owes:
+        spool.work(book, 0.0)
+    assert len(result.incidents) == 6
+    for incident in result.incidents:
+        case, records = read_case(folder.folder, incident.incident), read_records(folder.folder, incident.incident)
+        assert case is not None
+        assert records is not None
+        assert case["record"]["revision"] == incident.revision
+        assert len(records[1]) == incident.records_exposed.estimate
