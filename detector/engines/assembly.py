@@ -19,7 +19,7 @@ from detector.config_model import AlertmanagerConfig
 from detector.engines.coverage import covered
 from detector.engines.keeping import Keeper, Store, fingerprint
 from detector.engines.local import DECLARED_KERNELS, KERNELS, data_classes
-from detector.engines.privacy import SealedStore, seal_of, snapshot_seal_of
+from detector.engines.privacy import SealedStore, check_keys, seal_of, snapshot_seal_of
 from detector.engines.raised import FILE, Raised
 from detector.engines.sidecar import Sidecar
 from detector.engines.spreading import SpreadSidecar
@@ -183,11 +183,12 @@ def _make_cases(config: Config, folder: Path, sinks: list[Any]) -> CaseFolder:
 
 
 def check_reading(config: Config) -> None:
-    """Looks whether there are such a format and such an envelope: before anything is connected or joined.
+    """Looks whether there are such a format, such an envelope and keys: before anything is connected or joined.
 
     Raises:
         UsageError: there are not.
     """
+    check_keys(config)
     said = config.source
     for setting, name, load in (("format", said.format, formats.load), ("envelope", said.envelope, Envelope.named)):
         try:

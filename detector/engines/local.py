@@ -138,8 +138,7 @@ def replay(
         backfill.finish(reader.coverage.rejected)
     if on_progress:
         on_progress(*reader.progress())
-    if settings.exact:
-        _look_again(paths, settings, resolver, pipeline)
+    _look_again(paths, settings, resolver, pipeline)
     found, cases = _told(pipeline, reader, settings)
     return ReplayResult(
         incidents=found,
@@ -153,7 +152,9 @@ def replay(
 
 
 def _look_again(paths: Sequence[str | Path], settings: ReplaySettings, resolver: Resolver, pipeline: Pipeline) -> None:
-    """What the list of records exposed needs of the files beyond the first reading."""
+    """What the list of records exposed needs of the files beyond the first reading, where it was asked for."""
+    if not settings.exact:
+        return
     again = read_settings(settings)
     complete(paths, again, resolver, pipeline)
     name_ids(paths, replace(again, ledgers=()), resolver, pipeline, hash_key(settings.config))

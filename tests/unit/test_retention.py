@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from detector import clock
 from detector.cli import main as program
+from detector.engines.telling import Telling
 from detector.errors import SinkError
 from detector.sealing import Seal
 from detector.sinks.cases import CaseFolder
@@ -77,8 +78,10 @@ def test_the_sidecar_deletes_by_itself(tmp_path: Path) -> None:
     folder = CaseFolder(cases, {}, keep_days=10)
     gone: list[str] = []
     folder.forgotten = gone.append
-    folder.tidy()
-    assert gone == ["aa"]
+    said: list[str] = []
+    telling = Telling(None, folder, None, lambda event, **_: said.append(event))  # type: ignore[arg-type]
+    telling.publish(None)  # type: ignore[arg-type]  # as the judging thread does where there is nothing to tell
+    assert (gone, said) == (["aa"], [])
     assert sorted(path.name for path in cases.iterdir() if path.name.startswith("aa")) == []
     assert sorted(path.stem for path in cases.glob("*.names")) == ["bb", "cc"]
     assert not (pages / "aa.json").exists()
