@@ -16,6 +16,7 @@ POINTS = (
     "after_judging",  # evidence has changed, incidents are not yet told
     "inside_outbox",  # an incident is written but its name is not in place
     "after_outbox",  # incidents are durable, not yet delivered
+    "inside_case",  # what stands behind an incident is written but its name is not in place
     "before_delivery",  # a sink is about to be called
     "after_delivery",  # a sink has it, the outbox does not know yet
     "after_copy",  # the state is copied, nothing is written

@@ -127,6 +127,7 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         InputError: the source cannot be reached or read.
         SinkError: the state folder, a sink or the page cannot be had.
     """
+    from detector.sinks.live import Live
     from detector.sinks.prometheus import Metrics
     from detector.sinks.web import serve
 
@@ -144,6 +145,9 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         folder.mkdir(parents=True, exist_ok=True)
         telemetry = Telemetry(metrics, tell, data_classes=classes, raised=Raised(folder / FILE, tell))
         telling.append(telemetry)
+        for sink in sinks:
+            if sink.name == "pages":
+                sink.facts = Live(metrics).facts
         status = Status()
         server = serve(config.web.listen_address, metrics, status, *_pages(sinks))
         undo.callback(server.close)

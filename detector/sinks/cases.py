@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from detector import clock
+from detector.crash import crash_here
 from detector.errors import SealError, SinkError
 from detector.incidents.book import Book
 from detector.incidents.case import case, records_of
@@ -147,6 +148,7 @@ class CaseFolder:
         scratch = self.folder / f".{name}.{os.getpid()}"
         try:
             scratch.write_bytes(data)
+            crash_here("inside_case")
             scratch.replace(self.folder / name)
         except OSError:
             scratch.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import base64
 import json
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -44,6 +44,9 @@ class IncidentPages:
         seal: encrypts them; None = they lie as they are. What does not open is not shown.
         block_list: makes the list a proxy can block by, of a form and a record; `UsageError` where there is none.
 
+    Attributes:
+        facts: asked for what the list says above it, names and texts (`sinks.live.Live.facts`).
+
     Raises:
         SinkError: the folder cannot be used.
     """
@@ -55,6 +58,7 @@ class IncidentPages:
     ) -> None:
         self.folder = folder
         self._seal, self._block_list = seal, block_list
+        self.facts: Callable[[], Sequence[tuple[str, str]]] = tuple
         self._lock = threading.Lock()
         style = (_HERE / "style.css").read_text(encoding="ascii")
         digest = base64.b64encode(sha256(style.encode()).digest()).decode()
@@ -136,8 +140,8 @@ class IncidentPages:
     def _list(self, pattern: str) -> Page:
         with self._lock:
             rows = [row for row in self._rows.values() if pattern in ("", row["pattern"])]
-        rows.sort(key=lambda row: (row["raised_at"], row["incident"]), reverse=True)
-        return self._page("list.html", {"rows": rows, "pattern": pattern})
+        rows.sort(key=lambda row: (row["state"] == "open", row["raised_at"], row["incident"]), reverse=True)
+        return self._page("list.html", {"rows": rows, "pattern": pattern, "facts": self.facts()})
 
     def _one(self, name: str) -> Page:
         if name in PATTERNS:
