@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
 
 from detector.errors import SealError, SinkError, UsageError
 from detector.incidents.incident import PATTERNS
@@ -27,6 +28,7 @@ from detector.sinks.web import Below, Handler, Page
 
 MOST_PAGES = 1_000  # as many as there are cases (`sinks.cases`)
 MOST_CLIENTS = 100  # named on a page; the incident record has up to 10,000
+LONGEST = 200  # letters of a text shown: a route, a selector of a few agents
 PREFIX = "/incidents"
 _HERE = Path(__file__).parent / "pages"
 FORMS = ("nginx", "plain", "crowdsec")  # of `report.blocking`
@@ -66,7 +68,7 @@ class IncidentPages:
         self._policy = f"{closed}; style-src 'sha256-{digest}'"
         self._templates = Environment(loader=FileSystemLoader(_HERE), autoescape=True, trim_blocks=True)
         self._templates.filters |= {"visible": visible, "number": number, "moment": moment, "estimate": estimate}
-        self._templates.globals["style"] = style
+        self._templates.globals["style"] = Markup(style)  # noqa: S704  our own file; escaped, it would be no style
         self._rows: dict[str, dict[str, Any]] = {}  # what the list says, by id, the longest unchanged first
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -191,8 +193,11 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def visible(value: object) -> str:
-    """Text with whatever cannot be seen written out: control characters, and those that turn the direction of text."""
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(value))
+    """Text with whatever cannot be seen written out: control characters, and those that turn the direction of text. Of
+    a long one the beginning, and how much there is besides."""
+    text = str(value)
+    more = f"… ({len(text) - LONGEST:,} more characters)" if len(text) > LONGEST else ""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text[:LONGEST]) + more
 
 
 def number(value: object) -> str:

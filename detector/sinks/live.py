@@ -41,11 +41,12 @@ class Live:
         """Names and texts, in the order they are shown."""
         found = [
             ("open incidents", f"{self._sum('incidents_open'):,.0f}"),
-            ("records exposed by them", f"{self._sum('records_exposed_estimate'):,.0f}"),
-            ("requests", f"{self._sum('requests_total'):,.0f}, {self._rate():,.0f} a second"),
+            ("records exposed", f"{self._sum('records_exposed_estimate'):,.0f}"),
+            ("requests", f"{self._sum('requests_total'):,.0f}"),
+            ("a second", f"{self._rate():,.0f}"),
             ("not understood", f"{self._sum('requests_rejected_total'):,.0f}"),
-            ("records still to be read", f"{self._sum('kafka_consumer_lag'):,.0f}"),
-            ("behind the newest request", self._behind()),
+            ("waiting in Kafka", f"{self._sum('kafka_consumer_lag'):,.0f}"),
+            ("behind the clock", self._behind()),
         ]
         return [(name, text) for name, text in found if text]
 

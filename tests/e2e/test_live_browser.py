@@ -111,3 +111,10 @@ def test_the_list_says_how_it_stands_and_comes_again(served: Served) -> None:
     states = re.findall(r'data-name="state">(\w+)', text)
     assert states == sorted(states, reverse=True)
     assert states.count("open") == 20
+
+
+def test_the_style_reaches_the_browser_unchanged(served: Served) -> None:
+    """Its quotes are quotes: written as entities they would end the rule, and the digest in the policy would differ."""
+    style = served.files["list"].read_text("utf-8").split("<style>")[1].split("</style>")[0]
+    assert 'content: attr(data-name) " "' in style
+    assert "&#" not in style
