@@ -46,7 +46,7 @@ from detector.state.layout import COUNTER, Sizes, State
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
 HOUR_US = 3_600_000_000
-KEPT = 3  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
+KEPT = 4  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
 EARLY_MINUTES = (5, 15, 30)  # of log: as soon as fifty clients may have been seen, then as their number doubles
 
 

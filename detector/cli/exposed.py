@@ -14,8 +14,19 @@ if TYPE_CHECKING:
 
 Found = tuple[Mapping[str, Any], "npt.NDArray[Any]"]
 KINDS = (".csv", ".parquet")
-COLUMNS = ("incident", "pattern", "route", "record", "record_text", "record_hash", "rows", "first_seen", "client")
-COLUMNS += ("by_named_client",)
+COLUMNS = (
+    "incident",
+    "pattern",
+    "route",
+    "record",
+    "record_text",
+    "record_hash",
+    "rows",
+    "first_seen",
+    "client",
+    "by_named_client",
+    "why",
+)
 NOBODY = (1 << 64) - 1  # in place of a client that is not named (`incidents.case.records_of`)
 PORTION = 1 << 16
 SAID = 5  # incidents of which it is told what is missing
@@ -40,6 +51,7 @@ def write_exposed(path: Path, incidents: Sequence[Mapping[str, Any]], read: Call
     (`engines.id_texts`), the keyed hash it is told apart by, how many records it
     stands for (a page of a list holds many), when it was first read and by whom, and whether a client that is named
     has read it; the rest were read inside the rule that selects a campaign, and a part of them by ordinary clients.
+    Of consent the row also says what was wanting, so that whoever agreed on a screen that did not ask is told apart.
 
     Raises:
         UsageError: the name has another ending.
@@ -126,6 +138,7 @@ def _by_record(pairs: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[A
 
 def _columns(record: Mapping[str, Any], meta: Mapping[str, Any], rows: Any, named: Any) -> dict[str, list[Any]]:
     from detector.incidents.moments import iso
+    from detector.report.words import wanting
 
     n = len(rows)
     clients, routes, texts = meta["clients"], meta["routes"], meta.get("texts", {})
@@ -140,6 +153,7 @@ def _columns(record: Mapping[str, Any], meta: Mapping[str, Any], rows: Any, name
         "first_seen": [iso(time_us) for time_us in rows["time_us"].tolist()],
         "client": [None if client == NOBODY else clients[client] for client in rows["client"].tolist()],
         "by_named_client": named.tolist(),
+        "why": [" ".join(wanting(record))] * n,
     }
 
 

@@ -57,20 +57,29 @@ def _share(
     k, n = (int(uses.of(field, now_us).sum()) for field in fields)
     if not n:
         return None
-    mean = _expected(uses, others, fields, now_us)
-    nats = log_ratio(k, n, mean * n, EXTRACTOR)
+    mean, strength = _expected(uses, others, fields, now_us)
+    nats = log_ratio(k, n, mean * n, EXTRACTOR, strength)
     return Verdict(bit, Finding(name, round(k / n, 4), round(mean, 4), round(nats, 2)), nats)
 
 
-def _expected(uses: Uses, others: Sequence[Uses], fields: tuple[str, str], now_us: int) -> float:
-    """What others do, each party's class as one, and what it has done itself; the others count `PRIOR_STRENGTH`."""
+def _expected(uses: Uses, others: Sequence[Uses], fields: tuple[str, str], now_us: int) -> tuple[float, float]:
+    """The Beta a party's share is believed to come from, as mean and strength.
+
+    At first it is as narrow as the shares of the others lie together (by moments), each party's class as one: a few
+    alike prove little, and where they differ nothing does. The party's own past adds its trials, up to the house's
+    prior: one day is not like the other.
+    """
     shares = [UNDECIDED]
     for other in others:
         k, n = (int(other.of(field, now_us).sum()) for field in fields)
         if n:
             shares.append((k + _JEFFREYS) / (n + 2 * _JEFFREYS))
+    mean = sum(shares) / len(shares)
+    spread = sum((share - mean) ** 2 for share in shares) / max(len(shares) - 1, 1)
+    alike = mean * (1 - mean) / spread - 1 if spread > 0 else 1.0
+    strength = min(max(alike, _JEFFREYS), PRIOR_STRENGTH)
     own_k, own_n = uses.usual(fields[0]).tolist()
-    return float((PRIOR_STRENGTH * sum(shares) / len(shares) + own_k) / (PRIOR_STRENGTH + own_n))
+    return float((strength * mean + own_k) / (strength + own_n)), float(min(strength + own_n, PRIOR_STRENGTH))
 
 
 def drift(uses: Uses, alike: Sequence[Uses], everybody: Sequence[Uses], now_us: int) -> Verdict | None:
@@ -129,8 +138,11 @@ def _divergence(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float
 
 
 def agreement(everybody: Sequence[Uses]) -> float:
-    """How closely the hours of one party agree in what they read for, as the strength of a Dirichlet; its lower bound
-    (95 %), over all parties' hours, as `likelihood.fit_strength` fits two kinds; its prior under 200 hours."""
+    """How closely the hours of one party agree in what they read for, as the strength of a Dirichlet.
+
+    Fitted over all parties' hours as `likelihood.fit_strength` fits two kinds; the prior holds under 200 hours, and
+    after that until the lower bound (95 %) lies above it or the estimate itself below.
+    """
     hours = spread = excess = squares = 0.0
     for uses in everybody:
         n, total, square = uses.usual("agree").tolist()
@@ -142,5 +154,7 @@ def agreement(everybody: Sequence[Uses]) -> float:
         squares += max(square - total * total / n, 0.0)
     if hours < FEWEST_CLIENTS_FOR_FIT or spread <= 0:
         return PRIOR_STRENGTH
-    rho = min(max(excess / spread, 1e-3), 0.9) + 1.645 * float(squares**0.5) / spread
-    return float(max(1.0 / min(rho, 0.9) - 1.0, 1.0))
+    rho = min(max(excess / spread, 1e-3), 0.9)
+    surely = min(rho + 1.645 * float(squares**0.5) / spread, 0.9)
+    believed, least = (float(max(1.0 / r - 1.0, 1.0)) for r in (rho, surely))
+    return max(least, min(believed, PRIOR_STRENGTH))

@@ -68,11 +68,18 @@ def policy(config: Config) -> Policy:
     """Whose data may be read by whom, and for what.
 
     Raises:
-        UsageError: two parties have one token, or one name.
+        UsageError: two parties have one token, or one name; countries nobody can tell; `policy.last_seen` is no such
+            file.
     """
     said = [_party(p) for p in config.policy.parties]
     if len({party.token for party in said}) < len(said):
         raise UsageError("policy.parties: two names cannot be told apart; change one of them")
+    where = config.identity
+    if any(p.countries for p in said) and (where.country_database is None or where.asn_database is not None):
+        raise UsageError(
+            "policy.parties: countries need identity.country_database, and no identity.asn_database beside it, "
+            "for a network is told by one of them"
+        )
     made = Policy(said, config.policy.purpose_classes, hash_key(config))
     made.dormant_us = config.policy.dormant_days * DAY_US
     if config.policy.last_seen is not None:

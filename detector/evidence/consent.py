@@ -139,16 +139,13 @@ def _answered(status: npt.NDArray[np.uint16]) -> npt.NDArray[np.bool_]:
     return found
 
 
-def judge(
-    reads: Mapping[str, npt.NDArray[Any]], policy: Policy, ledger: Ledger, network_name: Callable[[int], str]
-) -> Verdict:
+def judge(reads: Mapping[str, npt.NDArray[Any]], policy: Policy, ledger: Ledger) -> Verdict:
     """Holds reads against what was agreed and, where the ledger can be trusted, against what persons have granted.
 
     Args:
         reads: the columns of PENDING.
         policy: the parties.
         ledger: as of at least the grace after the last read.
-        network_name: what a network's hash is called: the country, where a database of countries is given.
     """
     party = reads["party"].astype(np.int64)
     needs = reads["classes"] & policy.consent[party]
@@ -171,7 +168,7 @@ def judge(
             known = np.isin(reads["purpose"], np.array(sorted(said), np.uint64)) | (reads["purpose"] == 0)
             bits |= _mark(own & ~known, OTHER_PURPOSE)
         if policy.parties[p].countries:
-            bits |= _mark(own & _elsewhere(reads["network"], policy.parties[p].countries, network_name), OTHER_COUNTRY)
+            bits |= _mark(own & policy.elsewhere(p, reads["network"]), OTHER_COUNTRY)
     return Verdict(bits, place, since)
 
 
@@ -183,21 +180,4 @@ def _lowest(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     """The lowest bit set, as its place."""
     low = bits & (~bits + np.uint32(1))
     found: npt.NDArray[np.int64] = np.log2(np.maximum(low, 1)).astype(np.int64)
-    return found
-
-
-def _elsewhere(
-    network: npt.NDArray[np.uint32], countries: tuple[str, ...], network_name: Callable[[int], str]
-) -> npt.NDArray[np.bool_]:
-    """Which networks are called otherwise; what has no name is not known to be elsewhere."""
-    hashes, which = np.unique(network, return_inverse=True)
-    names = [network_name(value) for value in hashes.tolist()]
-    outside = np.array(
-        [
-            not (name in countries or name.startswith("~") or not value)
-            for name, value in zip(names, hashes.tolist(), strict=True)
-        ],
-        np.bool_,
-    )
-    found: npt.NDArray[np.bool_] = outside[which.reshape(-1)]
     return found

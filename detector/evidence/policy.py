@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
+from string import ascii_uppercase
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +13,7 @@ import numpy.typing as npt
 from detector.evidence.contract import DAY_MINUTES, Terms
 from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.persons import hash_id
+from detector.records.places import place_number
 
 KINDS = ("first_party", "partner", "advertiser", "staff", "service")
 OUTSIDE = ("partner", "advertiser")  # those whose use of grants is held against one another's
@@ -88,6 +91,7 @@ class Policy:
         minutes = [Terms(p.name, p.token, hours=p.hours).allowed_minutes() for p in self.parties]
         self.minutes = np.array(minutes, np.uint8).reshape(len(minutes), DAY_MINUTES)
         self.until_us = np.array([p.until_us or (1 << 62) for p in self.parties], np.int64)
+        self._key, self._countries = key, dict[str, int]()
         self.watched = np.array([p.kind in OUTSIDE for p in self.parties], np.bool_)
         self.own = np.array([p.kind == KINDS[0] for p in self.parties], np.bool_)
         self.dormant_us = 90 * 24 * 60 * 60_000_000  # detection facts, 5.1 C8
@@ -95,6 +99,17 @@ class Policy:
 
     def __bool__(self) -> bool:
         return bool(self.parties)
+
+    def elsewhere(self, party: int, network: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+        """Which networks are countries, by a database of them, and none of a party's; what is no country is not known
+        to be elsewhere."""
+        own = self.parties[party].countries
+        if not self._countries and own:
+            codes = ("".join(pair) for pair in product(ascii_uppercase, repeat=2))  # ISO 3166-1 alpha-2
+            self._countries = {code: place_number(code, self._key) for code in codes}
+        others = [number for code, number in self._countries.items() if code not in own]
+        found: npt.NDArray[np.bool_] = np.isin(network, np.array(others, np.uint32))
+        return found
 
     @property
     def needs_ledger(self) -> bool:

@@ -18,6 +18,7 @@ from detector.evidence.judge import Judged
 from detector.evidence.ledger import Ledger, changes_of
 from detector.evidence.policy import Policy
 from detector.incidents.book import Book
+from detector.incidents.consent_counts import Counts
 from detector.incidents.consent_persons import PersonsRead
 from detector.incidents.consent_usage import Convicted, UsageWatch
 from detector.incidents.consent_waiting import FOUND, Portion, columns, found, pairs_of
@@ -36,7 +37,9 @@ MOST_WAITING = 1 << 19  # reads that wait for the ledger (90 MB); beyond, they a
 LOOKED_BACK = 1 << 17  # granted reads kept for the day their grants are found to smell (22 MB)
 
 WINDOW = np.dtype([("party", "i4"), ("place", "i4"), ("since_us", "i8"), ("until_us", "i8")])
-COUNTED = np.dtype([("key", "u8"), ("bit", "u4"), ("count", "i8")])
+APART = 1 << 10
+"""Added to a class's place: reads whose only fault is that their grants smell. They are told apart, for they are
+formally in order and other persons are to be told of them."""
 
 
 @dataclass
@@ -66,7 +69,7 @@ class ConsentWatch:
     _held: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, FOUND))  # not enough for an accusation
     _granted: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, FOUND))
     _windows: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, WINDOW))
-    _counts: dict[tuple[int, int], int] = field(default_factory=dict)  # by story key and bit
+    _counts: Counts = field(default_factory=Counts)
     _persons: PersonsRead = field(default_factory=PersonsRead)
 
     def __post_init__(self) -> None:
@@ -150,22 +153,23 @@ class ConsentWatch:
 
     def _judge(self, due: list[tuple[Portion, int]], now_us: int) -> None:
         reads = columns(due)
-        verdict = judge(reads, self.policy, self.ledger, self.book.network_name)
+        verdict = judge(reads, self.policy, self.ledger)
         if self.ledger.is_stale or not self.ledger.moment_us:
             self.unjudged += int(np.count_nonzero(reads["classes"] & self.policy.consent[reads["party"]]))
         party, place, since_s = reads["party"], verdict.place, verdict.since_s
         bits = verdict.bits | self._smelling(party, place, since_s)
         self._note_persons(reads, place, due, now_us)
         at = np.flatnonzero(bits)
-        wrong = found(due, at, since_s, place)
+        wrong = found(due, at, since_s, np.where(bits == SMELLING, place | APART, place))
         for p, c in pairs_of(wrong["party"], wrong["place"]):
             own = (wrong["party"] == p) & (wrong["place"] == c)
             self._accuse(p, c, wrong[own], bits[at][own], now_us)
         for said in self._usage.weigh(reads, place, due, now_us, self.budget) if self._usage is not None else ():
             self._convict(said, now_us)
         for p, c in pairs_of(party, place):
-            if (story := self._story(p, c)) is not None:
-                self._update(story, p, c)
+            for told in (c, c | APART):
+                if (story := self._story(p, told)) is not None:
+                    self._update(story, p, told)
         first_s = now_us // 1_000_000 - 60 * MINUTES  # grants older than screens are remembered are never suspected
         good = np.flatnonzero((bits == 0) & (since_s > first_s))[-LOOKED_BACK:]
         if len(good):
@@ -221,10 +225,7 @@ class ConsentWatch:
         said: Convicted | None = None,
     ) -> None:
         key = self._key(party, place)
-        for bit in VERDICTS:
-            n = int(np.count_nonzero(bits & bit))
-            if n:
-                self._counts[key, bit] = self._counts.get((key, bit), 0) + n
+        self._counts.add(key, bits, wrong["subject"])
         story = self._story(party, place)
         if story is not None:
             story.add(wrong["read"])
@@ -252,7 +253,7 @@ class ConsentWatch:
     ) -> None:
         route = int(np.bincount(reads["read"]["route"]).argmax())
         signal = self._signal(party, place, int(reads["time_us"][0]), findings, route, threshold)
-        story = self.book.new("consent", f"{self.policy.parties[party].name}/{self._class(place)}", signal)
+        story = self.book.new("consent", f"{self.policy.parties[party].name}/{self._lead(place)}", signal)
         if story is None:
             return
         story.partner = self.policy.parties[party].name
@@ -266,14 +267,16 @@ class ConsentWatch:
             story.support(self._signal(party, place, story.last_us, findings, story.route))
 
     def _findings(self, party: int, place: int) -> list[Finding]:
-        """The numbers as they stand: reads of each kind, and how many persons were read for one that was asked."""
-        key = self._key(party, place)
-        numbers = [
-            Finding(name, self._counts[key, bit], 0.0, 0.0 if bit & OF_USE else screens.NATS)
-            for bit, name in VERDICTS.items()
-            if self._counts.get((key, bit))
-        ]
-        if any(self._counts.get((key, bit)) for bit in VERDICTS if bit & OF_LEDGER):
+        """The numbers as they stand: reads of each kind, of how many persons where it is grants that are wanting, and
+        how many persons were read for one that was asked."""
+        key, numbers = self._key(party, place), []
+        for bit, name in VERDICTS.items():
+            if reads := self._counts.reads(key, bit):
+                numbers.append(Finding(name, reads, 0.0, 0.0 if bit & OF_USE else screens.NATS))
+                if bit & (OF_LEDGER | SMELLING):
+                    persons = self._counts.persons(key, bit).estimate
+                    numbers.append(Finding(name.replace("reads_", "persons_", 1), persons, 0.0, 0.0))
+        if any(self._counts.reads(key, bit) for bit in VERDICTS if bit & OF_LEDGER):
             asked = max(self.ledger.persons_asked(party, place), 1)
             numbers.append(Finding("persons_per_grant", round(self._persons.ever(party, place) / asked, 2), 1.0, 0.0))
         return sorted(numbers, key=lambda finding: (-finding.weight, -finding.value))
@@ -284,13 +287,16 @@ class ConsentWatch:
         nats = max((finding.weight for finding in findings), default=0.0)
         return Signal("consent", route, self._key(party, place), time_us, nats, threshold, findings)
 
+    def _lead(self, place: int) -> str:
+        return self._class(place & ~APART) + ("/smelling" if place & APART else "")
+
     def _class(self, place: int) -> str:
         return self.policy.classes[place] if place < len(self.policy.classes) else "*"
 
     def _key(self, party: int, place: int, what: str = "reads") -> int:
         """What stands for a party and class where stories are kept by client: no hash of one, but by a chance of
         2^-63."""
-        return token(f"{what} {self._class(place)}") << 32 | self.policy.parties[party].token
+        return token(f"{what} {self._lead(place)}") << 32 | self.policy.parties[party].token
 
     def _story(self, party: int, place: int, what: str = "reads") -> Story | None:
         key = self._key(party, place, what)
@@ -344,13 +350,13 @@ class ConsentWatch:
         doubtful, self._granted = self._granted[bits > 0], self._granted[bits == 0]
         for p, c in pairs_of(doubtful["party"], doubtful["place"]):
             own = doubtful[(doubtful["party"] == p) & (doubtful["place"] == c)]
-            self._accuse(p, c, own, np.full(len(own), SMELLING, np.uint32), now_us)
+            own["place"] |= APART
+            self._accuse(p, c | APART, own, np.full(len(own), SMELLING, np.uint32), now_us)
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of everything that decides later results; nothing where nothing is declared and no ledger is read."""
         if not self.policy and not self.ledger.is_known:
             return {}
-        counts = [(key, bit, n) for (key, bit), n in sorted(self._counts.items())]
         lights = [portion.light for portion in self._waiting]
         return {
             "light": np.concatenate([np.zeros(0, PENDING), *lights]),
@@ -358,9 +364,9 @@ class ConsentWatch:
             "held": self._held.copy(),
             "granted": self._granted.copy(),
             "windows": self._windows.copy(),
-            "counts": np.array(counts, COUNTED),
             "unjudged": np.array([self.unjudged], np.int64),
             **under("persons", self._persons.save()),
+            **under("counts", self._counts.save()),
             **(under("usage", self._usage.save()) if self._usage is not None else {}),
             **under("ledger", self.ledger.save()),
         }
@@ -380,7 +386,7 @@ class ConsentWatch:
         self._waiting = [Portion(light.copy(), reads.copy())] if len(light) else []
         self._held, self._granted = (adopted(arrays[name], FOUND).copy() for name in ("held", "granted"))
         self._windows = adopted(arrays["windows"], WINDOW).copy()
-        self._counts = {(int(key), int(bit)): int(n) for key, bit, n in adopted(arrays["counts"], COUNTED).tolist()}
+        self._counts.load(within("counts", arrays))
         self.unjudged = int(arrays["unjudged"][0])
         self._persons.load(within("persons", arrays))
         if self._usage is not None:

@@ -190,9 +190,14 @@ class Places:
         name = place_name(record)
         if not name:
             return 0
-        number = self._key.of_words(TAG_PLACE, self._key.of_text(name.encode())) >> 32 or 1
+        number = place_number(name, self._key)
         self.names[number] = name
         return number
+
+
+def place_number(name: str, key: HashKey) -> int:
+    """What `Batch.network` has for a place of this name."""
+    return key.of_words(TAG_PLACE, key.of_text(name.encode())) >> 32 or 1
 
 
 def place_name(record: Any) -> str:

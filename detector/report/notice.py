@@ -19,6 +19,10 @@ from detector.report.words import Told
 
 MARKS_H = (4, 24, 72)
 ROUTES = 10
+PEOPLE = (
+    "These persons agreed on a screen that did not ask them; formally they have granted it. They are to be told apart "
+    "from others (`--exposed`, column why)."
+)
 COMPARED = ("records_exposed", "persons_exposed", "client_count", "requests", "last_seen", "data_classes", "endpoints")
 
 
@@ -59,6 +63,7 @@ def _nature(record: Told) -> list[str]:
         "",
         f"- Read through: {', '.join(endpoints) or 'not known'}",
         f"- Kinds of data, as configured: {', '.join(classes) or 'not declared, to be filled in'}",
+        *(f"- Wanting: {line}" for line in words.missing(record)),
         f"- Severity and confidence of the detection: {_safe(record.get('severity'))}, "
         f"{words.real(record.get('confidence')):.4g}",
         "",
@@ -79,6 +84,7 @@ def _numbers(record: Told, case: Told) -> list[str]:
         f"- Persons: {words.estimate(persons) if persons else 'not known: the log does not say whose they are'}",
         f"- Records listed one by one (`--exposed`): {one_by_one}",
         f"- Requests: {words.whole(record.get('requests')):,}; bytes sent: {words.whole(record.get('bytes_out')):,}",
+        *([f"- {PEOPLE}"] if "reads_on_smelling_grant" in words.findings(record) else []),
         "",
     ]
 

@@ -104,6 +104,7 @@ def _facts(record: Told, case: Told) -> list[tuple[str, str]]:
         ("bytes out", f"{words.whole(record.get('bytes_out')):,}"),
         ("selected by", _selector(words.table(record.get("selector")))),
         ("partner", str(record.get("partner") or "")),
+        ("wanting", "; ".join(words.missing(record))),
         ("state", _state(record)),
         ("confidence", f"{words.real(record.get('confidence')):.4g}"),
         ("records listed one by one", _kept(kept) if kept else ""),

@@ -22,6 +22,38 @@ WHAT = {
     "tripwire": "{who} read a record nobody has a reason to read",
     "custom": "{who} was named by a detector of your own",
 }
+CONSENT = {
+    "reads_without_grant": "no grant was ever given",
+    "reads_before_grant": "the grant was given only afterwards",
+    "reads_after_revocation": "the grant had been taken back",
+    "reads_beyond_scope": "the grant was for another purpose",
+    "reads_on_ticked_grant": "the grant came of a box ticked by default, or of another manner that does not count",
+    "reads_on_smelling_grant": "the grant was given on a screen that did not ask",
+    "reads_of_other_classes": "the kind of data was not agreed",
+    "reads_for_other_purposes": "the purpose was not agreed",
+    "reads_at_other_hours": "the hour was not agreed",
+    "reads_from_other_countries": "the country was not agreed",
+    "reads_from_other_networks": "the network was not agreed",
+    "reads_after_its_end": "the agreement had ended",
+    "reads_without_purpose": "no purpose was named",
+    "reads_while_away": "the grant stands, but the person was away, unlike usual",
+    "reads_of_dormant_persons": "the grant stands, but the person has long been gone",
+    "reads_for_drifted_purposes": "the grant stands, but the purpose has become another than usual",
+}
+"""What was wanting, by the name of the finding that counts it."""
+GRANTS = tuple(CONSENT)[:5]
+USES = tuple(CONSENT)[-3:]
+INSTEAD = (
+    (GRANTS, WHAT["consent"]),
+    (("reads_on_smelling_grant",), "{who} read records on consent that was given on a screen that did not ask"),
+    (tuple(CONSENT)[6:-3], "{who} read records against what was agreed"),
+    (USES, "{who} read records as nobody does who has been granted them"),
+    (
+        ("consent_grant_rate", "grants_within_a_second", "grants_without_view", "grants_on_one_page"),
+        "{who} was given consent on a screen that does not ask",
+    ),
+)
+"""What an incident of consent is called, by its findings; the first that fits."""
 ENDPOINTS = 3
 YEARS = range(1970, 2200)  # of moments that are believed: others cannot all be drawn
 
@@ -108,9 +140,11 @@ def who(record: Told) -> str:
 def sentence(record: Told) -> str:
     """What happened, in one sentence."""
     pattern = str(record.get("pattern"))
-    what = WHAT.get(pattern, "{who} was found by " + pattern.replace("{", "").replace("}", "")).replace(
-        "{who}", who(record)
-    )
+    what = WHAT.get(pattern, "{who} was found by " + pattern.replace("{", "").replace("}", ""))
+    if pattern == "consent":
+        seen = findings(record)
+        what = next((text for names, text in INSTEAD if any(name in seen for name in names)), what)
+    what = what.replace("{who}", who(record))
     endpoints = many(record.get("endpoints"))
     where = ", ".join(str(e) for e in endpoints[:ENDPOINTS])
     more = f" and {len(endpoints) - ENDPOINTS} more" if len(endpoints) > ENDPOINTS else ""
@@ -121,6 +155,27 @@ def sentence(record: Told) -> str:
         f"{what[:1].upper()}{what[1:]}{f' on {where}{more}' if where else ''}: {gone} records went out{lasted}, "
         f"{whole(record.get('records_at_alert')):,} before it was raised."
     )
+
+
+def findings(record: Told) -> Told:
+    """The numbers that convict, by their names."""
+    return {str(one.get("name")): one.get("value") for one in map(table, many(record.get("evidence")))}
+
+
+def wanting(record: Told) -> list[str]:
+    """The findings that say what was wanting."""
+    seen = findings(record)
+    return [name for name in CONSENT if whole(seen.get(name))]
+
+
+def missing(record: Told) -> list[str]:
+    """Of reads against consent or policy: what was wanting, how many reads, of how many persons; a line each."""
+    seen, said = findings(record), []
+    for name in wanting(record):
+        persons = whole(seen.get(name.replace("reads_", "persons_", 1)))
+        of = f" of {count(persons, 'person')}" if persons else ""
+        said.append(f"{CONSENT[name]}: {count(seen[name], 'read')}{of}")
+    return said
 
 
 def stopped(limits: Any, record: Told) -> list[str]:

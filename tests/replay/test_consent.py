@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from detector.config import ReplaySettings, load_config
-from detector.engines.local import replay
+from detector.cli.main import app
+from detector.config import Config, ReplaySettings, load_config
+from detector.engines.local import make_resolver, replay, rules, sizes
 from detector.errors import InputError
 from detector.incidents.incident import Incident
+from detector.pipeline import Pipeline
+from detector.report.notice import notice
+from tests.unit.test_records_persons import database
 
 START = 1_767_600_000  # 2026-01-05 08:00 UTC
 POLICY = """
@@ -37,6 +43,11 @@ policy:
 
 Read = tuple[float, str, str, str]  # second, account, path, purpose
 Change = tuple[float, str, int, str, str]  # second, action, subject, partner, manner
+
+
+def _land(path: Path) -> Path:
+    """A database in which 192.0.2.0/24, where parties read from, is in the Netherlands."""
+    return database(path, {"192.0.2.0/24": {"country": {"iso_code": "NL"}}}, 24)
 
 
 def _stamp(second: float) -> str:
@@ -159,6 +170,96 @@ def test_hours_and_the_end_of_an_agreement_are_kept(tmp_path: Path) -> None:
     assert _says(_found(tmp_path, _bank(), GRANTED, night)) == {"bank": {"reads_at_other_hours": 20}}
     over = POLICY.replace("2026-01-31", "2026-01-04")
     assert _says(_found(tmp_path, _bank(), GRANTED, over)) == {"bank": {"reads_after_its_end": 20}}
+
+
+def test_a_party_reads_from_its_countries_only(tmp_path: Path) -> None:
+    """Read from the Netherlands, where that is agreed, all is well; where only Germany is, all reads are told, and so
+    are they where somebody reads from outside of the networks declared."""
+    where = f"identity: {{country_database: {_land(tmp_path / 'land.mmdb')}}}\n"
+    for country, told in (("NL", {}), ("DE", {"bank": {"reads_from_other_countries": 20}})):
+        said = POLICY.replace("purposes: [loan]", f"purposes: [loan]\n      countries: [{country}]")
+        assert _says(_found(tmp_path, _bank(), GRANTED, where + said)) == told
+    for network, told in (("192.0.2.0/24", {}), ("198.51.100.0/24", {"bank": {"reads_from_other_networks": 20}})):
+        said = POLICY.replace("{accounts: [bank-api]}", f"{{accounts: [bank-api], networks: [{network}]}}")
+        assert _says(_found(tmp_path, _bank(), GRANTED, said)) == told
+
+
+def test_a_grant_for_one_purpose_is_none_for_another(tmp_path: Path) -> None:
+    """Granted for a loan, read for an offer, which the party may name: beyond the grant's scope, with its persons."""
+    (tmp_path / "ledger.jsonl").write_text(
+        "".join(
+            json.dumps(
+                {"time": _stamp(-60), "action": "grant", "subject": str(p), "partner": "bank", "purpose": "loan"}
+            )
+            + "\n"
+            for p in range(20)
+        )
+    )
+    said = POLICY.replace("[loan]", "[loan, offer]").replace("ledger.csv", "ledger.jsonl")
+    assert _found(tmp_path, _bank(), [], said) == []
+    (one,) = _found(tmp_path, _bank(purpose="offer"), [], said)
+    assert _says([one]) == {"bank": {"reads_beyond_scope": 20}}
+    assert {f.name: f.value for f in one.evidence}["persons_beyond_scope"] == 20
+
+
+@pytest.mark.parametrize("kind", ["staff", "service"])
+def test_inside_parties_need_a_purpose_and_partners_a_grant(tmp_path: Path, kind: str) -> None:
+    """A service is held to purposes like staff; the same reads by a partner are none of this check's."""
+    silent = [(600.0 + p, f"staff-{p % 3}", f"/chats/{p}", "") for p in range(9)]
+    inside = POLICY.replace("kind: staff", f"kind: {kind}")
+    assert _says(_found(tmp_path, silent, GRANTED, inside)) == {"desk": {"reads_without_purpose": 9}}
+    assert _found(tmp_path, silent, GRANTED, POLICY.replace("kind: staff", "kind: partner")) == []
+
+
+def test_reads_on_smelling_grants_are_told_apart(tmp_path: Path) -> None:
+    """Of a party that reads on smelling grants and without any, two incidents tell: each has its own persons."""
+    asked: list[Change] = []
+    for n in range(1200):
+        asked += [(n * 0.5, "view", 2000 + n, "bank", ""), (n * 0.5 + 0.4, "grant", 2000 + n, "bank", "")]
+    reads = [(1200.0 + p, "bank-api", f"/bills/{2000 + p}", "loan") for p in range(30)]
+    stray = [(1300.0 + p, "bank-api", f"/bills/{9000 + p}", "loan") for p in range(7)]
+    found = [one for one in _found(tmp_path, [*reads, *stray], asked) if one.requests]
+    told = sorted(
+        {f.name: f.value for f in one.evidence if f.name.startswith(("reads", "persons_o"))}.items() for one in found
+    )
+    assert [dict(items) for items in told] == [
+        {"persons_on_smelling_grant": 30, "reads_on_smelling_grant": 30},
+        {"reads_without_grant": 7},
+    ]
+    assert [one.persons_exposed.estimate for one in found if one.persons_exposed] in ([30, 7], [7, 30])
+    record = next(one for one in found if one.requests == 30).record()
+    facts = "\n".join(notice(json.loads(json.dumps(record)), None))
+    assert "screen that did not ask: 30 reads of 30 persons" in facts
+    assert "to be told apart" in facts
+    other = "\n".join(notice(json.loads(json.dumps(next(one for one in found if one.requests == 7).record())), None))
+    assert "no grant was ever given: 7 reads of 7 persons" in other
+    assert "to be told apart" not in other
+
+
+def test_the_records_exposed_say_what_was_wanting(tmp_path: Path) -> None:
+    """`--exposed` names the reason beside each record, so that persons are told what concerns them."""
+    _found(tmp_path, _bank(count=25), GRANTED)  # writes the files
+    done = CliRunner().invoke(
+        app,
+        [
+            *("replay", "-q", "--config", str(tmp_path / "policy.yaml")),
+            *("--exposed", str(tmp_path / "gone.csv"), str(tmp_path / "log.jsonl")),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader((tmp_path / "gone.csv").read_text().splitlines()))
+    assert {row["record"]: row["why"] for row in rows if row["pattern"] == "consent"} == {
+        str(p): "reads_without_grant" for p in range(20, 25)
+    }
+
+
+def test_without_a_policy_nothing_is_kept_or_looked_at(tmp_path: Path) -> None:
+    """The same log without the policy: no incident of consent, no tick of it, and not a byte in a snapshot."""
+    assert _found(tmp_path, _bank(count=25), GRANTED, "detection: {}\n") == []
+    pipeline = Pipeline(rules(Config()), sizes(Config()), make_resolver(Config())[1])
+    assert not pipeline.consents.is_on
+    assert pipeline.consents.save() == {}
+    assert not any(name.startswith("consents.") for name in pipeline.save().arrays)
 
 
 def test_staff_reads_content_with_a_purpose_only(tmp_path: Path) -> None:

@@ -67,18 +67,20 @@ def _away(stage: Stage, party: Party, admits: bool) -> Made:
 
 def _gone(stage: Stage, party: Party, admits: bool) -> Made:
     """An app goes on to read those who have forgotten that they ever agreed."""
+    busy = np.concatenate([*(c.subject for c in stage.changes), *(part.number for part in stage.parts)])
     granted = _agreed(stage, party, _GONE_DAYS[0])
     days = stage.rng.integers(0, 30, stage.world.ids)
     long_ago = stage.rng.integers(*_GONE_DAYS, stage.world.ids)
     gone = stage.rng.random(stage.world.ids) < _SOME_GONE
     half = len(granted.person) // 2
-    gone[granted.person[half:] - 1], gone[granted.person[:half] - 1] = True, False
+    lost = half + np.flatnonzero(~np.isin(granted.person[half:], busy))  # who deals with others is not gone
+    gone[busy[busy > 0] - 1], gone[granted.person - 1], gone[granted.person[lost] - 1] = False, False, True
     stage.last_seen = np.where(gone, long_ago, days)
     here = Granted(*(column[:half] for column in vars(granted).values()))
     at, who = _ordinary(stage, party, here)
-    later = _spree(stage, granted.person[half:])
+    later = _spree(stage, granted.person[lost])
     time_us = np.concatenate([at, later])
-    whom = np.concatenate([who, np.arange(half, len(granted.person))])
+    whom = np.concatenate([who, lost])
     attack = np.arange(len(time_us)) >= len(at)
     made = stage.read(party, time_us, granted.person[whom], consent=granted.consent[whom], attack=attack)
     return made, {"findings": ["share_of_dormant_persons", "reads_of_dormant_persons"]}
