@@ -11,6 +11,7 @@ from math import log
 from typing import Any
 
 from detector.detectors.signal import Budget, Finding, Signal
+from detector.detectors.tallies import FEWEST_LOOKS
 from detector.evidence.client import ClientEvidence
 from detector.evidence.constants import HANDFUL, TALLY_SIGMA
 from detector.state.accounts import RATIOS
@@ -22,25 +23,24 @@ SHARE = 0.05
 for partners and consent, which nothing else draws on (`Budget`)."""
 
 
-def judge(evidence: ClientEvidence, route: Any, records: int, budget: Budget) -> Signal | None:
+def judge(evidence: ClientEvidence, route: Any, records: int, looks: float, budget: Budget) -> Signal | None:
     """A signal about a client that has just come again, if too many have done so lately; None otherwise.
 
     Args:
         evidence: of the client.
         route: its main route's row (dtype ROUTE).
         records: in lists, of all clients that have come again lately.
+        looks: clients that come again in a day, on any route.
         budget: the user's.
 
-    Raised from `HANDFUL` above what is expected: a team that shares a task is less. There are never more looks a day
-    than clients.
+    Raised from `HANDFUL` above what is expected: a team that shares a task is less.
     """
     slot, null = evidence.slot, evidence.null
     counted = int(route["again"].sum())
     before = float(route["usual"][1])
     expected = (before + 0.5) / max(float(route["usual"][0]), 1.0) * int(route["came"].sum())
     nats = rise_nats(counted, expected, before)
-    looks = max(null.clients_a_day, 100.0) * len(RATIOS)
-    threshold = log(looks / (SHARE * budget.per_day))
+    threshold = log(max(looks, FEWEST_LOOKS) * len(RATIOS) / (SHARE * budget.per_day))
     if not null.settled or counted - expected < HANDFUL or records < null.floor or nats < threshold:
         return None
     usual = null.tail_rows.begin if null.tail_rows else 0.0

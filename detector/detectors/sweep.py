@@ -30,13 +30,11 @@ SUDDEN_PURE_SHARE = 0.5
 there (a fifth of the simulated ones). Owners in a log that has just begun are pure as long as they have asked nothing
 else: with requests at random, in three of ten cases by the time `SINGLE_SHARE` lets them be looked at."""
 
-YOUNG_SHARE = 0.9
-"""... or, whatever else they do, nearly all hits come from clients that did not exist a minute before. Decoys and the
-pages of a browser hide that nothing else is done, not that each identity is made for its read. As many as must have
-done nothing else, at `AGED_HITS`: where half of all reads are such clients', chance brings 29 of 32 once in 300,000."""
-
-USUAL_YOUNG = 0.5
-"""That says nothing where reads are mostly such clients' anyway, as on a site whose visitors come once."""
+YOUNG_SHARE, USUAL_YOUNG = 2 / 3, 0.25
+"""... or two in three hits come from clients that did not exist a minute before, where a quarter of the reads elsewhere
+are such clients' at most. Decoys and the pages of a browser hide that nothing else is done, not that each identity is
+made for its read; a fifth of them lies behind addresses that others have used (simulated). By chance 22 of 32 would be
+once in seven million. Where ids grow all the time that may be so: each newcomer has a basket."""
 
 SINGLE_SHARE = 0.5
 """That says nothing while most other clients have made a single request too, as where a log has just begun."""
@@ -108,7 +106,8 @@ def _workers(block: Any, company: Callable[[], Company]) -> bool:
     if block["steady"] >= STEADY_SHARE * block["hits"]:
         return True
     seen = company()
-    if seen.aged >= AGED_HITS and seen.young >= YOUNG_SHARE * seen.aged and seen.usual_young <= USUAL_YOUNG:
+    made_for_it = seen.young >= YOUNG_SHARE * seen.aged and seen.usual_young <= USUAL_YOUNG
+    if seen.sudden and seen.aged >= AGED_HITS and made_for_it:
         return True
     share = SUDDEN_PURE_SHARE if seen.sudden else AGED_PURE_SHARE
     return seen.aged >= AGED_HITS and seen.pure >= share * seen.aged and seen.single <= SINGLE_SHARE

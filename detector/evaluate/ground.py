@@ -36,13 +36,20 @@ class World:
     warm_seconds: float
     confusers: tuple[str, ...]
     budget: float
+    listed: bool = True
+
+    @property
+    def key(self) -> str:
+        """What tells its warm-up from others; empty where it has none."""
+        counted = "" if self.listed else "counts-only/"
+        return f"warm-up/{self.rate:g}/s/{counted}seed-{self.seed}" if self.warm_seconds else ""
 
 
 def world_of(case: Case, setting: Setting) -> World:
     """The world a case belongs to. One with confusers is never warmed: they belong to the whole of their log."""
     rate = setting.slow_rate if case.form == _RAMP else setting.rate
     warm = 0.0 if case.pattern == "quiet" else setting.warm_hours * HOUR
-    return World(case.seed, min(rate, setting.rate), warm, case.confusers, case.budget)
+    return World(case.seed, min(rate, setting.rate), warm, case.confusers, case.budget, case.listed)
 
 
 def configuration(setting: Setting, budget: float = 1.0) -> Config:
@@ -146,4 +153,4 @@ class Ground:
         """The warm-up's rows."""
         options = self.options()
         play = Play.of(options)
-        return play.batches(play.columns(resolver), options.start_us, self.begin_us)
+        return play.batches(play.columns(resolver, listed=self.world.listed), options.start_us, self.begin_us)

@@ -78,7 +78,7 @@ class Suite:
         lines: list[Line] = []
         for world in worlds:
             cases = [case for case in self.cases if world_of(case, self.setting) == world]
-            warm_key = f"warm-up/{world.rate:g}/s/seed-{world.seed}" if world.warm_seconds else ""
+            warm_key = world.key
             left = [case for case in cases if case.key not in done]
             if left:
                 ground = Ground(world, self.setting)

@@ -16,28 +16,29 @@ from detector.evidence.constants import APART_SECONDS, HALF_HOUR_US, HALVES_A_DA
 from detector.records.batch import PAGED
 
 WORTH, LISTED = 16, 8
-ROUTE, OBJECT, ROW_COUNT, FLAGS = 0, 1, 3, 6
+ROUTE, OBJECT, ROW_COUNT, REQUESTS, FLAGS = 0, 1, 3, 5, 6
 SECOND, MOST = 2, 255
 SETTLES = 2  # half hours after an alarm that do not become the usual
 
 
 @njit
-def come(c, r, row, time_us, gap):
-    """Counts an answer of several records. Returns LISTED from a client's second visit on (of what the log does not
-    name), with WORTH at the second.
+def come(c, r, row, time_us):
+    """Counts an answer of several records; to be called with the first row of a request, before its beat is followed,
+    and with the second, where that asks for something new. Returns LISTED from a client's second visit on (of what the
+    log does not name), with WORTH at the second.
 
     Args:
-        c: the client's slot, as of its answer before.
+        c: the client's slot.
         r: the route's row.
         row: see `answers_kernel`.
         time_us: log time.
-        gap: seconds since its last answer there.
     """
     rows = np.int64(row[ROW_COUNT])
-    if rows <= 1 or np.int64(row[FLAGS]) & PAGED:
+    named = row[REQUESTS] == 0  # a batch whose objects the log names: new ones are no poll
+    if np.int64(row[FLAGS]) & PAGED or (rows <= 1 and not named):
         return 0
     half = time_us // HALF_HOUR_US
-    if half > np.int64(r.half):
+    if half > np.int64(r.half[0]):
         _turn(r, half)
     if c.beat_route != row[ROUTE]:
         r.came[0] += 1
@@ -48,7 +49,7 @@ def come(c, r, row, time_us, gap):
         return 0
     told = LISTED if row[OBJECT] == np.uint64(0) else 0  # of objects the log names, each is told as a read
     found = told if c.batches >= SECOND else 0
-    if gap < APART_SECONDS or rows == np.int64(c.beat_rows) or c.batches == MOST:
+    if c.since < APART_SECONDS or (rows == np.int64(c.beat_rows) and not named) or c.batches == MOST:
         return found
     c.batches += 1
     if c.batches == SECOND and c.incident == 0:
@@ -60,11 +61,11 @@ def come(c, r, row, time_us, gap):
 @njit
 def _turn(r, half):
     """A new half hour: what is older than the one before becomes the past, unless it was told as an incident."""
-    passed = half - np.int64(r.half)
+    passed = half - np.int64(r.half[0])
     fade = np.float32(0.5 ** (passed / HALVES_A_DAY))
     r.usual[0] *= fade
     r.usual[1] *= fade
-    quiet = np.int64(r.half) - np.int64(r.again_alarmed) > SETTLES
+    quiet = np.int64(r.half[0]) - np.int64(r.half[1]) > SETTLES
     for age in range(2):
         if age == 1 or passed > 1:
             if quiet:
@@ -74,4 +75,4 @@ def _turn(r, half):
     r.again[1] = r.again[0] if passed == 1 else 0
     r.came[0] = 0
     r.again[0] = 0
-    r.half = half
+    r.half[0] = half

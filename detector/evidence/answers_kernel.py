@@ -218,13 +218,14 @@ def answer(c, routes, row):
 def beat(c, r, row, time_us):
     """Follows the gaps between a client's requests on its main route and whether it comes again for its list; WORTH
     where they are those of a clock, or it asks for nothing else, or has just come again."""
-    if row[REQUESTS] == 0 or not row[GOOD] or np.int64(row[FLAGS]) & LATE:
+    answered = row[GOOD] or row[OBJECT] != U(0)  # what the first number of a batch misses says nothing of the others
+    if row[REQUESTS] == 0 or not answered or np.int64(row[FLAGS]) & LATE:
         return 0
     route = row[ROUTE]
     if c.beat_route != route:
         c.beats_away += 1
         if c.beats_away <= c.beats:
-            return come(c, r, row, time_us, 0.0)
+            return come(c, r, row, time_us)
         c.beat_route = route
         c.beats = 0
         c.beats_away = 0
@@ -232,7 +233,8 @@ def beat(c, r, row, time_us):
         c.beat_us = time_us
         c.batches = 0
     gap = (time_us - c.beat_us) * 1e-6
-    found = come(c, r, row, time_us, gap)
+    c.since = gap
+    found = come(c, r, row, time_us)
     c.beats += 1
     c.beat_rows = max(np.int64(row[ROW_COUNT]), 0)
     c.beat_hours |= np.uint32(1) << np.uint32(time_us // 3_600_000_000 % 24)

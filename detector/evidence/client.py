@@ -237,9 +237,9 @@ class ClientEvidence:
 
     @property
     def amount(self) -> float:
-        """Nats for getting more records in lists a day than others do, or for going further back than others ever go in
-        a list whose pages nobody else opens: the rarer of the two, so twice its share."""
-        return max(max(self.rows, float(self.slot["depth"])) - log(2.0), 0.0)
+        """Nats for getting more records in lists a day than others do, or for going further back than others ever go
+        in a list whose pages nobody else opens: a weighted Bonferroni bound over the two, three quarters and one."""
+        return max(self.rows - log(4.0 / 3.0), float(self.slot["depth"]) - log(4.0), 0.0)
 
     @property
     def devotion(self) -> float:

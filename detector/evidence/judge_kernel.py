@@ -13,6 +13,7 @@ import numpy as np
 
 from detector.compiled import njit
 from detector.evidence.accounts_kernel import close_accounts
+from detector.evidence.again_kernel import come
 from detector.evidence.answers_kernel import WORTH, answer, beat, misses_expected
 from detector.evidence.cells_kernel import close_minute
 from detector.evidence.constants import (
@@ -27,6 +28,7 @@ from detector.evidence.constants import (
     REACH,
     RUN,
 )
+from detector.evidence.pages_kernel import open_page
 from detector.evidence.trials_kernel import cohort_of, note_trial
 from detector.records.batch import DECLARED, LATE, MISS, NAME_BYTES, PAGED, STATIC
 from detector.state.ahead_kernel import ahead_of_block, ahead_of_cells, ahead_of_client, ahead_of_object
@@ -324,10 +326,8 @@ def judge(
             r.requests += requests[i]
             news = 0
             if readable[i] and (good or miss) and flags[i] & STATIC == 0:
-                opened = OWN
-                if flags[i] & PAGED and requests[i] and good:
-                    reader = np.uint32(client[i] >> U(32))
-                    opened = touch_object(objects, mix(object_[i], U(route[i])), reader, minute, counters)
+                page = flags[i] & PAGED and requests[i] and good
+                opened = open_page(objects, page, object_[i], route[i], client[i], minute, counters)
                 row_of = (route[i], object_[i], number[i], rows[i], bytes_out[i], requests[i], flags[i], good, opened)
                 news = answer(c, routes, row_of) | beat(c, r, row_of, time_us[i])
                 out_flags[i] |= news & LISTED_BIT
@@ -353,6 +353,8 @@ def judge(
                     counters[CANDIDATE] |= 1
                     return row
                 continue
+            if requests[i] == 0 and c.asked == 2:
+                news |= come(c, r, row_of, time_us[i])
             counters[JUDGED] += 1
             cold = 1 if seen == COLD and not miss else 0
             if not miss:

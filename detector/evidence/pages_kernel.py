@@ -16,8 +16,9 @@ import numpy as np
 
 from detector.compiled import njit
 from detector.evidence.constants import SIZES_KEPT, SIZES_PRIOR
-from detector.state.tables_kernel import COLD, OWN
+from detector.state.tables_kernel import COLD, OWN, mix, touch_object
 
+U = np.uint64
 PAGES = 128  # where the histogram of pages begins in ``sizes``
 STEPS = 64
 EXACT = 32  # pages told apart one by one: ordinary clients hardly go further
@@ -29,6 +30,14 @@ def page_step(page):
     if page <= EXACT:
         return max(page, 1)
     return min(EXACT + math.floor(2.0 * math.log2(page / np.float64(EXACT))) + 1, STEPS - 1)
+
+
+@njit
+def open_page(objects, is_page, page, route, client, minute, counters):
+    """What `touch_object` says of a page a client opens; OWN for what is no page."""
+    if not is_page:
+        return OWN
+    return touch_object(objects, mix(page, U(route)), np.uint32(client >> U(32)), minute, counters)
 
 
 @njit

@@ -44,15 +44,17 @@ class AgainWatch:
         client["crossed"] |= HAS_COME_AGAIN
         self._note(evidence, slot)
         row = self._state.routes[int(evidence.slot["beat_route"])]
-        slots = self._lately(int(evidence.slot["beat_route"]), int(row["half"]))
+        slots = self._lately(int(evidence.slot["beat_route"]), int(row["half"][0]))
         records = int(self._state.clients["rows"][slots].max(axis=1).sum())
-        if AGAIN(evidence, row, records, budget) is None:
+        routes = self._state.routes
+        looks = float(routes["usual"][:, 1].sum() + routes["again"].sum())
+        if AGAIN(evidence, row, records, looks, budget) is None:
             return
-        row["again_alarmed"] = row["half"]
+        row["half"][1] = row["half"][0]
         for each in slots.tolist():
             if not self._state.clients["incident"][each]:
                 own = ClientEvidence(self._state.clients[each].copy(), evidence.null)
-                signal = AGAIN(own, row, records, budget)
+                signal = AGAIN(own, row, records, looks, budget)
                 if signal is not None:
                     signal = replace(signal, time_us=int(evidence.slot["last_us"]))
                     self._book.raise_client(signal, each)

@@ -80,6 +80,7 @@ CLIENT = np.dtype(
         ("beat_hours", "u4"),  # hours of the day (UTC) with a request there, as bits
         ("gap", "f4"),  # mean and mean square of the seconds between requests there, over about the last 32
         ("gap_square", "f4"),
+        ("since", "f4"),  # the last of them
         ("asked", "u4"),  # objects of the request under way, and how many of them do not exist
         ("asked_misses", "u4"),
         ("answers", "u4", 2),  # answers that could have held many records
@@ -91,8 +92,8 @@ CLIENT = np.dtype(
         ("taught", "u1", 3),  # as steps; 0 = none yet
         ("batches", "u1"),  # lists it has come for again on ``beat_route`` today: see evidence.again_kernel
         ("unread_expected", "f4", 2),  # of ``answers``, those on pages nobody else opens, for an ordinary client
-        ("depth", "f4"),  # nats of the furthest back of such pages today
-        ("deepest", "u4"),  # that page
+        ("depth", "f4"),  # nats of the furthest back of such pages today; the page
+        ("deepest", "u4"),
         ("entry", "u4"),  # the route of the first request seen of it
         ("registers", "u1", REGISTERS),
     ],
@@ -155,8 +156,7 @@ ROUTE = np.dtype(
         ("typical", "u1"),  # the median half octave of bytes
         ("unused", "u1", 5),  # named, so that equal rows are equal bytes
         ("pages", "u4", 2),  # pages opened, a sample of each client's; those nobody else opens; route 0 = the site
-        ("half", "u4"),  # half hour of log time that is counted: see evidence.again_kernel
-        ("again_alarmed", "u4"),  # the one in which clients that come again were last told
+        ("half", "u4", 2),  # half hour that is counted, and the one last told of: see evidence.again_kernel
         ("came", "u4", 2),  # clients that came for a list in that half hour, in the one before
         ("again", "u4", 2),  # clients that came again
         ("usual", "f4", 2),  # those that came, and came again, before that; halved a day

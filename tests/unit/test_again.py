@@ -87,10 +87,10 @@ def test_a_cut_between_two_visits_changes_nothing() -> None:
     cut = int(np.searchsorted(batch.time_us, START + round((8 * HOUR + 700) * 1e6)))
     whole, first = (Pipeline(Rules(), SMALL, OneRoute()) for _ in range(2))  # type: ignore[arg-type]
     whole.take(batch)
-    first.take(batch[:cut])
+    first.take(batch.take(slice(0, cut)))
     saved = first.save()
     second = Pipeline(Rules(), SMALL, OneRoute())  # type: ignore[arg-type]
     second.load(saved.meta, saved.arrays)
-    second.take(batch[cut:])
+    second.take(batch.take(slice(cut, None)))
     (a,), (b,) = whole.book.stories, second.book.stories
     assert (a.identity, a.revision, a.raised_us) == (b.identity, b.revision, b.raised_us)
