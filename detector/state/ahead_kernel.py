@@ -1,6 +1,6 @@
 """Asking for memory ahead of its use, so that the processor waits for many lines of it at once instead of one by one.
 
-The tables are far larger than the caches, and where a row's slots lie is a matter of hashes: hardware cannot foresee it.
+The tables are far larger than the caches, and hashes say where a row's slots lie: hardware cannot foresee it.
 """
 
 from __future__ import annotations

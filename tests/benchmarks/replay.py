@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from detector import __version__, clock
+from tests.benchmarks import against
 from tests.benchmarks.measure import ROOT, Program, interleaved, pin, run
 
 HERE = Path(__file__).parent
@@ -68,12 +69,17 @@ def main() -> None:
         environment = surroundings(scratch)
         start = starts(log, scratch, environment)
         rows = programs(log, wanted.lines, scratch)
+        if wanted.against:
+            against.compile_kernels(wanted.against, scratch / "short.log", scratch, environment)
+            rows.insert(1, against.program(wanted.against, log, wanted.lines, scratch))
         print(f"{log.stat().st_size / wanted.lines:.0f} bytes a line, {wanted.lines:,} lines; {machine(processors)}")
         if load > BUSY:
             print(f"load average {load:.1f} before the run: others use the processors, so every figure is too slow")
         interleaved(rows, wanted.runs, environment)
         found = incidents(scratch / "threads-2.jsonl")
     result = {"load_before": round(load, 2), **results(rows, start, found, wanted.lines, machine(processors))}
+    if wanted.against:
+        result |= beside(rows[0], rows[1], wanted.against)
     print_table(rows)
     print(f"incidents written: {', '.join(f'{n} {pattern}' for pattern, n in found.items()) or 'none'}")
     print(
@@ -107,6 +113,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, default=LINES, help="length of the log, at least 20,000 [10,000,000]")
     parser.add_argument("--runs", type=int, default=3, help="runs of each program; the median is told [3]")
     parser.add_argument("--save", action="store_true", help="write the figures to tests/benchmarks/results")
+    parser.add_argument("--against", metavar="COMMIT", help="an earlier commit, whose replay is run in turn with ours")
     wanted = parser.parse_args()
     if wanted.lines < LEAST_LINES or wanted.runs < 1:
         parser.error(f"--lines {wanted.lines} --runs {wanted.runs}: at least {LEAST_LINES:,} lines and one run")
@@ -241,6 +248,16 @@ def results(rows: list[Program], start: Start, found: dict[str, int], lines: int
     }
 
 
+def beside(ours: Program, earlier: Program, commit: str) -> dict[str, Any]:
+    """Our speed over an earlier commit's, by wall time and by processor time, each the median of pairs of runs."""
+    pairs = list(zip(ours.runs, earlier.runs, strict=True))
+    return {
+        "against": commit,
+        "over_earlier": round(statistics.median(old.seconds / new.seconds for new, old in pairs), 3),
+        "over_earlier_cpu": round(statistics.median(old.cpu_seconds / new.cpu_seconds for new, old in pairs), 3),
+    }
+
+
 def print_table(rows: list[Program]) -> None:
     """A row a program; the ratio is our speed over its."""
     width = max(len(row.name) for row in rows)
@@ -257,7 +274,7 @@ def print_table(rows: list[Program]) -> None:
 
 
 def verdicts(result: dict[str, Any]) -> list[str]:
-    """A line for each bound: held, or missed by how much."""
+    """A line for each bound on what was measured: held, or missed by how much."""
     bounds = json.loads((HERE / "bounds.json").read_text(encoding="utf-8"))
     lines = []
     for name, bound in bounds.items():
