@@ -202,6 +202,8 @@ class Pipeline:
                 offered = first
                 self._campaigns(judged.alarms)
         self.book.ordinary.add(batch, judging, offered, n)
+        self.book.ordinary.look()
+        self.recent.write()
         self._last_us = max(self._last_us, int(batch.time_us[-1]))
 
     def _boundary(self) -> int:
@@ -242,8 +244,9 @@ class Pipeline:
 
     def _note(self, batch: Batch, judged: Judged) -> None:
         self.recent.add(batch, judged)
-        self.book.observe(batch, judged)
         was_open = self.book.is_open
+        if was_open:
+            self.book.observe(batch, judged)
         if judged.client is not None:
             self._weigh_client(judged, int(judged.slot[judged.last - 1]), batch)
         if judged.block is not None:

@@ -114,20 +114,17 @@ class Book:
 
     def observe(self, batch: Batch, judged: Judged) -> None:
         """Counts the rows just judged into the stories they belong to."""
-        if not self._open:
-            return
         first, last = judged.first, judged.last
         reads = (judged.flags[first:last] & READ) != 0
         taken = (judged.flags[first:last] & (READ | LISTED)) != 0
-        rows = np.flatnonzero((judged.incident[first:last] > 0) & taken) + first
+        rows = np.flatnonzero(taken & (judged.incident[first:last] > 0)) + first
         for number in np.unique(judged.incident[rows]).tolist() if len(rows) else ():
             single = self._open.get(number)
             if single is not None and number not in self._shared:
                 single.add(reads_of(batch, judged, rows[judged.incident[rows] == number]))
         for story in self._shared.values():
-            mine = np.flatnonzero(story.concerns(batch.route[first:last], judged.incident[first:last]) & reads)
-            if len(mine):
-                story.wait(reads_of(batch, judged, mine + first))
+            mine = np.flatnonzero(story.concerns(batch.route[first:last], judged.incident[first:last]) & reads) + first
+            story.wait(reads_of(batch, judged, mine) if len(mine) else keeping.NOTHING)
 
     def raise_client(self, signal: Signal, slot: int) -> None:
         """A signal about one client: a new story, or more about the one it is in."""

@@ -69,11 +69,26 @@ class Recent:
         self._columns = {name: np.zeros(capacity, READS[name]) for name in READS.names or () if name != "name"}
         self._capacity = capacity
         self._written = 0
+        self._batch: Batch | None = None  # whose rows below are not written yet
+        self._judged: Judged | None = None
+        self._rows: list[npt.NDArray[np.int64]] = []
 
     def add(self, batch: Batch, judged: Judged) -> None:
-        """Appends the record reads and large answers among the rows just judged."""
+        """Appends the record reads and large answers among the rows just judged; written when somebody looks or at
+        `write`: parts of a thousand rows cost as much as whole batches."""
+        if batch is not self._batch:
+            self.write()
+            self._batch = batch
+        self._judged = judged  # of one batch all have the same columns
         first = judged.first
-        rows = np.flatnonzero(judged.flags[first : judged.last] & (READ | LISTED)) + first
+        self._rows.append(np.flatnonzero(judged.flags[first : judged.last] & (READ | LISTED)) + first)
+
+    def write(self) -> None:
+        """Writes what has been added so far, before its batch may be changed."""
+        if self._batch is None or self._judged is None or not self._rows:
+            return
+        batch, judged, rows = self._batch, self._judged, np.concatenate(self._rows)
+        self._batch, self._judged, self._rows = None, None, []
         while len(rows):
             at = self._written % self._capacity
             part, rows = rows[: self._capacity - at], rows[self._capacity - at :]
@@ -82,6 +97,7 @@ class Recent:
 
     def append(self, reads: npt.NDArray[Any]) -> None:
         """Appends reads another process has seen (dtype READS, in log order, with this table's slots and routes)."""
+        self.write()
         for part in np.array_split(reads, -(-len(reads) // self._capacity) or 1):
             at = (self._written + np.arange(len(part))) % self._capacity
             for name, column in self._columns.items():
@@ -104,11 +120,13 @@ class Recent:
                 getattr(batch, name).take(rows, out=column[place], mode="clip")
 
     def _held(self, name: str) -> npt.NDArray[Any]:
+        self.write()
         return self._columns[name][: min(self._written, self._capacity)]
 
     @property
     def since_us(self) -> int:
         """Log time back to which every read is held; 0 where that is all of them."""
+        self.write()
         if self._written <= self._capacity:
             return 0
         return int(self._columns["time_us"][self._written % self._capacity])
