@@ -39,7 +39,8 @@ def raw(table: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def picked(table: npt.NDArray[Any], rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A copy of the rows that a mask or their places name."""
-    return raw(table)[rows].view(table.dtype)
+    found: npt.NDArray[Any] = raw(table)[rows].view(table.dtype)
+    return found
 
 
 def copied(table: npt.NDArray[Any]) -> npt.NDArray[Any]:
