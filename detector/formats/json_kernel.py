@@ -26,7 +26,7 @@ from detector.formats.value_kernel import (
     url,
     whole_line_reason,
 )
-from detector.formats.word_kernel import I8, U1, called, inner
+from detector.formats.word_kernel import I8, U1, called, inner, load8
 
 # what a key's value is, as in jsonlines.py (a test holds them equal)
 NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY, URL_KEY, PAIRS = range(9)
@@ -34,6 +34,7 @@ NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY, URL_KEY, PAIRS
 FIRST, COUNT, OFFSET, LENGTH, KIND, CODE, RANK, BIT = range(8)
 # in the row of an object: how many of its children have keys shorter than so many bytes, from here on
 JUMP, JUMPS = 8, 40
+NEXT = JUMP + JUMPS  # the key that came behind this one in an earlier line: looked at first, never believed
 DEPTH = 32
 ADDRESS_FIELD, TARGET_FIELD, HOST_FIELD = 0, 6, 10  # columns of fields.FIELDS
 # cells of scratch: a rank for each field and number, then the numbers, then the node of each depth
@@ -48,6 +49,37 @@ KEY_WORD, NAME_WORD, VALUE_WORD = (int.from_bytes(word, "little") for word in (b
 
 
 @inner
+def same(buffer: U1, start: int, keys: U1, offset: int, size: int) -> bool:
+    """Whether the text at ``start`` is the key at ``offset``, eight bytes at a time; eight more stand behind all keys."""
+    k = 0
+    while k + 8 <= size and start + k + 8 <= len(buffer):
+        if load8(buffer, start + k) != load8(keys, offset + k):
+            return False
+        k += 8
+    if k < size and start + k + 8 <= len(buffer):
+        differ = load8(buffer, start + k) ^ load8(keys, offset + k)
+        return differ << np.uint64(64 - 8 * (size - k)) == 0
+    while k < size and buffer[start + k] == keys[offset + k]:
+        k += 1
+    return k >= size
+
+
+@inner
+def as_before(buffer: U1, p: int, end: int, nodes: I8, keys: U1, last: int) -> int:
+    """The key that followed the ``last`` one before, where it stands at ``p`` again with quotes and colon, else -1.
+
+    Only keys that came without escapes are remembered, so bytes alone decide.
+    """
+    node = nodes[last, NEXT]
+    if node < 0:
+        return -1
+    q = p + 1 + nodes[node, LENGTH]
+    if q + 1 >= end or buffer[q] != 34 or buffer[q + 1] != 58:
+        return -1
+    return node if same(buffer, p + 1, keys, nodes[node, OFFSET], nodes[node, LENGTH]) else np.int64(-1)
+
+
+@inner
 def child(buffer: U1, start: int, end: int, nodes: I8, keys: U1, node: int) -> int:
     """The child of a node with that key, -1 where the map has none."""
     if node < 0:
@@ -57,11 +89,7 @@ def child(buffer: U1, start: int, end: int, nodes: I8, keys: U1, node: int) -> i
     last = nodes[node, FIRST] + nodes[node, COUNT]
     while i < last and nodes[i, LENGTH] <= size:
         if nodes[i, LENGTH] == size:
-            offset = nodes[i, OFFSET]
-            k = 0
-            while k < size and buffer[start + k] == keys[offset + k]:
-                k += 1
-            if k == size:
+            if same(buffer, start, keys, nodes[i, OFFSET], size):
                 return i
         i += 1
     return -1
@@ -168,6 +196,7 @@ def tokens(buffer: U1, p: int, end: int, nodes: I8, keys: U1, row: int, cells: I
     pairs = 0  # depth of the array of pairs that is open, 0 = none
     named = np.int64(-1)  # the node of the pair at hand
     naming = False
+    last = np.int64(0)  # the line's own key that came last
     state, fresh = VALUE, False
     while True:
         p = skip_blanks(buffer, p, end)
@@ -190,11 +219,19 @@ def tokens(buffer: U1, p: int, end: int, nodes: I8, keys: U1, row: int, cells: I
         elif state == KEY:
             if c != 34:
                 return JSON
+            if depth == 1 and pairs == 0:
+                node = as_before(buffer, p, end, nodes, keys, last)
+                if node >= 0:
+                    p, state, fresh, last = p + 2 + nodes[node, LENGTH] + 1, VALUE, False, node
+                    continue
             e, after = string(buffer, p + 1, end)
             if after < 0:
                 return TORN if after == -2 else JSON
             if pairs == 0:
                 node = child(buffer, p + 1, e, nodes, keys, cells[NODES + depth])
+                if depth == 1 and node >= 0 and e == after - 1:
+                    nodes[last, NEXT] = node
+                    last = node
             elif depth > pairs + 1:
                 node = cells[NODES + depth]
             else:

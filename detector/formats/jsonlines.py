@@ -190,10 +190,11 @@ def _compile(
     """The map as the scanner walks it.
 
     Returns:
-        nodes: int64 (n, 8 + JUMPS): first child, children, offset and length of its key, kind, code, rank, bit; then by
-            length how many of the children, which stand in the order of their keys' lengths, have shorter keys. Node 0
-            is the line's object; its code is 1 where the map names an address and each line must have one.
-        text: uint8 (size,), the bytes of all keys.
+        nodes: int64 (n, 9 + JUMPS): first child, children, offset and length of its key, kind, code, rank, bit; then by
+            length how many of the children, which stand in the order of their keys' lengths, have shorter keys; last
+            the key that came behind it, for the scanner to write, -1 at first. Node 0 is the line's object; its code is
+            1 where the map names an address and each line must have one.
+        text: uint8 (size + 8,), the bytes of all keys, and eight that a word's load may reach.
     """
     tree: dict[tuple[str, ...], _Node] = {
         (): _Node(code=int(needs_address and any(k.kind == TEXT and k.code == 0 for k in keys)))
@@ -216,6 +217,6 @@ def _compile(
         lengths = [len(tree[order[i]].name) for i in children]
         shorter = [sum(length < size for length in lengths) for size in range(JUMPS)]
         own = [first, len(children), len(text), len(node.name), node.kind, node.code, node.rank, node.bit]
-        rows.append(own + shorter)
+        rows.append([*own, *shorter, -1])
         text += node.name
-    return np.array(rows, np.int64), np.frombuffer(bytes(text) or b"\0", np.uint8).copy()
+    return np.array(rows, np.int64), np.frombuffer(bytes(text) + bytes(8), np.uint8).copy()
