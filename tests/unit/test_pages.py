@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from detector.pages import LARGE_BYTES, on_small_pages
 
 
