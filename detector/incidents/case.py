@@ -53,7 +53,7 @@ def case(story: Story, book: Book, usual: npt.NDArray[np.float64] | None = None)
         "incident": story.identity,
         "revision": story.revision,
         "minutes": _by_moment(np.array(sorted(trail.minutes.items()), np.int64).reshape(-1, 2) * (60_000_000, 1)),
-        "exposed": _curve(first, story.exposed().estimate),
+        "exposed": _curve(first, story.exposed().estimate, story.first_us),
         "points": _by_moment(np.stack([trail.points["time_us"], trail.points["number"]], axis=1)),
         "hours": [trail.hours.get(h, 0) for h in range(24)],
         "agents": [[_agent(book, a), round(n / total, 6)] for a, n in trail.agents.most_common(SHARES)],
@@ -125,15 +125,16 @@ def _named(story: Story) -> dict[str, Any]:
     return told | vars(unsampled(seen, story.trail.reads, story.omitted_reads / 1000) if sampled else seen)
 
 
-def _curve(first: npt.NDArray[Any], gone: int) -> list[list[Any]]:
-    """Distinct records by moment, at most `STEPS`; scaled to the estimate where not all are kept."""
+def _curve(first: npt.NDArray[Any], gone: int, begin_us: int) -> list[list[Any]]:
+    """Distinct records by moment, at most `STEPS`; scaled to the estimate where not all are kept. What named clients
+    read before it began has gone by its beginning."""
     if not len(first):
         return []
     first = raw(first)[np.argsort(first["time_us"], kind="stable")].view(first.dtype)
     so_far = np.cumsum(first["rows"].astype(np.int64))
     at = np.unique(np.linspace(0, len(first) - 1, STEPS).astype(np.int64))
     scale = gone / max(int(so_far[-1]), 1)
-    return [[t, round(n * scale)] for t, n in zip(isos(first["time_us"][at]), so_far[at].tolist(), strict=True)]
+    return [[t, round(n * scale)] for t, n in zip(isos(np.maximum(first["time_us"][at], begin_us)), so_far[at].tolist(), strict=True)]
 
 
 def _by_moment(pairs: npt.NDArray[np.int64]) -> list[list[Any]]:

@@ -29,6 +29,7 @@ INK, MAIN, ALARM, GRID, FAINT = "#010203", "#040506", "#070809", "#0a0b0c", "#0d
 VARIABLES = {INK: "var(--ink)", MAIN: "var(--main)", ALARM: "var(--alarm)", GRID: "var(--grid)", FAINT: "var(--faint)"}
 SIZE = (5.2, 2.2)  # inches: two beside each other on a desk, one on a telephone, where 8 points can still be read
 LEFT, LABELS = 0.12, 0.42  # shares of the width for numbers and for names of evidence
+LINE, TWO_LINES = 24, 5  # letters of a name of evidence beside its bar; how many bars leave room for two lines each
 BARS = 60  # of a timeline at most
 
 TICKS = 5
@@ -57,7 +58,7 @@ STYLE: Any = {
     "ytick.major.size": 0,
 }
 
-_NUMBER = re.compile(r"-?\d+\.\d{2,}")
+_NUMBER = re.compile(r">[^<]+<|-?\d+\.\d{2,}")  # or a text, which stays: an axis says 4.15k
 _NAMED = re.compile(r' id="(?:figure|axes|patch|line2d|text|xtick|ytick|matplotlib\.axis|legend|\w+Collection)_?\d*"')
 _FONT = re.compile(r" ?font-family: [^;\"]+;?")  # the page's own
 _CLIP, _CLIPPED = re.compile(r"<clipPath.*?</clipPath>"), re.compile(r' clip-path="[^"]*"')  # all lies inside
@@ -81,7 +82,7 @@ def svg(draw: Draw, title: str, left: float) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text)
     text = re.sub(r'<style type="text/css">.*?</style>', "", text)
     text = _NAMED.sub("", text)
-    text = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), text)
+    text = _NUMBER.sub(_shorter, text)
     text = _UNTURNED.sub("", _FONT.sub("", text))
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
@@ -94,6 +95,10 @@ def svg(draw: Draw, title: str, left: float) -> str:
     text = _DOT.sub(r"M\1h0", text).replace("<g/>", "").replace("<defs></defs>", "")
     opening = f'<svg {view[0]} role="img" aria-label="{title}">'
     return re.sub(r"<svg[^>]*>", lambda _: opening, text, count=1)
+
+
+def _shorter(found: re.Match[str]) -> str:
+    return found[0] if found[0][0] == ">" else f"{float(found[0]):.1f}".removesuffix(".0")
 
 
 def exposure(curve: Sequence[tuple[datetime, int]], raised: datetime | None) -> Draw:
@@ -130,7 +135,7 @@ def requests(minutes: Sequence[tuple[datetime, int]], usual_a_day: float) -> Dra
     def draw(axes: Axes) -> None:
         times = np.array([t.timestamp() for t, _ in minutes])
         reads = np.array([n for _, n in minutes], np.float64)
-        width = _width(float(times[-1] - times[0]) + 60.0)
+        width = _width(minutes)
         place = (times // width).astype(np.int64)
         bars = np.bincount(place - place[0], weights=reads)
         at = (np.arange(len(bars) + 1) + place[0]) * width / 86_400.0
@@ -139,7 +144,6 @@ def requests(minutes: Sequence[tuple[datetime, int]], usual_a_day: float) -> Dra
             axes.axhline(usual_a_day * width / 86_400.0, color=ALARM, linewidth=1.2, linestyle="--")
         axes.set_xlim(at[0] - width / 86_400.0, at[-1] + width / 86_400.0)
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(f"reads per {_width_words(width)}")
         _count_axis(axes)
         _time_axis(axes)
 
@@ -159,7 +163,6 @@ def scatter(points: Sequence[tuple[datetime, int]]) -> Draw:
         axes.add_artist(PathPatch(path, fill=False, edgecolor=MAIN, linewidth=2.4, capstyle="round"))
         axes.set_xlim(*_room(x))
         axes.set_ylim(*_room(y))
-        axes.set_ylabel("id")
         _count_axis(axes)
         _time_axis(axes)
 
@@ -183,7 +186,8 @@ def waterfall(findings: Sequence[tuple[str, float]]) -> Draw:
     """What each piece of evidence adds to the sum that convicts, in nats."""
 
     def draw(axes: Axes) -> None:
-        names = [textwrap.fill(visible(name, 60), 28) for name, _ in findings]
+        names = [visible(name, 2 * LINE if len(findings) <= TWO_LINES else LINE) for name, _ in findings]
+        names = ["\n".join(textwrap.wrap(name, LINE)[:2]) for name in names]
         weights = np.array([weight for _, weight in findings])
         place = np.arange(len(weights))[::-1]
         ends = np.cumsum(weights)
@@ -206,15 +210,18 @@ def _numbers(moments: Sequence[datetime]) -> Any:
     return np.asarray(date2num(list(moments)))
 
 
-def _width(seconds: float) -> float:
-    """Seconds a bar: a round time that makes at most `BARS`."""
+def _width(minutes: Sequence[tuple[datetime, int]]) -> float:
+    """Seconds a bar of `requests`: a round time that makes at most `BARS`."""
+    seconds = (minutes[-1][0] - minutes[0][0]).total_seconds() + 60.0
     for width in (60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400):
         if seconds <= BARS * width:
             return float(width)
     return float(30 * 86_400)
 
 
-def _width_words(width: float) -> str:
+def bar(minutes: Sequence[tuple[datetime, int]]) -> str:
+    """How long a bar of `requests` is, in words."""
+    width = _width(minutes)
     words = {60: "minute", 300: "5 minutes", 900: "15 minutes", 3600: "hour", 14_400: "4 hours", 86_400: "day"}
     return words.get(int(width), f"{int(width) // 86_400} days")
 

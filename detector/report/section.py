@@ -216,10 +216,11 @@ def _requests(record: Told, case: Told, minutes: list[tuple[datetime, int]]) -> 
     clients = max(words.whole(record.get("client_count")), 1)
     usual = [words.real(n) for n in words.many(words.table(case.get("ordinary")).get("records_a_day"))]
     if len(usual) != 2:
-        return "Reads against the expected", "No other clients to compare with.", plots.requests(minutes, 0.0)
+        text = f"Per {plots.bar(minutes)}; there are no other clients to compare with."
+        return "Reads against the expected", text, plots.requests(minutes, 0.0)
     whom = "the busiest one in a hundred" if clients == 1 else f"{clients:,} clients like the busiest one in a hundred"
     text = (
-        f"Dashed: {whom} of ordinary clients ({usual[1]:,.4g} records a day each; half of them read at most "
+        f"Per {plots.bar(minutes)}. Dashed: {whom} of ordinary clients ({usual[1]:,.4g} records a day each; half of them read at most "
         f"{usual[0]:,.4g})."
     )
     return "Reads against the expected", text, plots.requests(minutes, usual[1] * clients)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from detector.sinks.case_files import read_case
 from tests.e2e.broker import Broker
 from tests.e2e.stream import ROOT, Setting, feed, incidents_of, latest, read_to_end, wait
 from tests.e2e.traffic import WALK
@@ -43,7 +44,7 @@ def delete_topic(setting: Setting) -> None:
 
 
 def test_it_can_be_told_when_its_topic_is_gone(broker: Broker, walked: Walked, tmp_path: Path) -> None:
-    """Acknowledged between two lives of the process it stays so and is posted no more; its records are listed exactly
+    """Acknowledged between two lives of the process it stays so and is posted no more, and so does a verdict; its records are listed exactly
     when the topic is deleted, as a replay of the log lists them, and the report is made of what the sidecar kept."""
     with Receiver() as receiver:
         setting = on_topic(tmp_path / "told-later", broker, walked.before, partitions=1, webhook=receiver.url)
@@ -53,11 +54,13 @@ def test_it_can_be_told_when_its_topic_is_gone(broker: Broker, walked: Walked, t
         assert growing["status"] == "new"
         assert growing["records_exposed"]["estimate"] < WALK
         detector("incidents", "ack", growing["incident"], "--cases", cases, "--assignee", "zoe")
+        judged = min(found_in(setting).values(), key=lambda record: str(record["raised_at"]))
+        detector("incidents", "close", judged["incident"], "--cases", cases, "--verdict", "true_positive")
         before = len(receiver.received)
         feed(setting.bootstrap, setting.topic, walked.behind)
         read_to_end(setting)
         posted = [json.loads(one.body) for one in receiver.received[before:]]
-    assert growing["incident"] not in {record["incident"] for record in posted}
+    assert {growing["incident"], judged["incident"]}.isdisjoint(record["incident"] for record in posted)
     assert len(posted) >= 1  # the walk that came later
     delete_topic(setting)
     found = found_in(setting)
@@ -68,6 +71,9 @@ def test_it_can_be_told_when_its_topic_is_gone(broker: Broker, walked: Walked, t
         "zoe",
         True,
     )
+    kept = read_case(cases, judged["incident"])
+    assert kept is not None
+    assert (kept["record"]["status"], kept["record"]["verdict"]) == ("closed", "true_positive")
     out = tmp_path / "gone.csv"
     file = setting.incidents()
     detector("report", file, "--cases", cases, "--exposed", out, "--out", tmp_path / "report.html")

@@ -98,6 +98,30 @@ def test_who_is_in_care_pages_nobody(tmp_path: Path, make_incident: Make) -> Non
         manager.close()
 
 
+def test_what_is_suppressed_pages_nobody(make_incident: Make) -> None:
+    """A suppressed incident is not active, is not posted and is not sent; when the suppression ends it is."""
+    exporter = Silent()
+    telemetry = Telemetry(exporter)
+    story = SimpleNamespace(last_us=1_000_000, raised_us=1, first_us=1)
+    quiet = make_incident(state="open", incident="a" * 32, suppressed_by="load test")
+    telemetry.tell(quiet, story, new=True)  # type: ignore[arg-type]
+    assert telemetry.active() == []
+    assert sum(exporter.active.values()) == 0
+    with Receiver() as receiver:
+        hook = Webhook(WebhookSettings(receiver.url))
+        manager = Alertmanager(AlertmanagerSettings(receiver.url), list)
+        for sink in (hook, manager):
+            sink.deliver(json_line(quiet), quiet.incident, quiet.revision)
+        assert receiver.received == []
+        loud = make_incident(state="open", incident="a" * 32, revision=quiet.revision + 1)
+        telemetry.tell(loud, story, new=False)  # type: ignore[arg-type]
+        for sink in (hook, manager):
+            sink.deliver(json_line(loud), loud.incident, loud.revision)
+        assert len(receiver.received) == 2
+        manager.close()
+    assert [record["incident"] for record in telemetry.active()] == ["a" * 32]
+
+
 def test_a_verdict_stays_with_its_incident(tmp_path: Path, root: Path) -> None:
     """A verdict, then a replay: it is in the record, in the list and in the report, and --fail-on passes over it."""
     replay = ("replay", root / "sample_logs" / "p1.log.gz", "--config", root / "configs" / "demo.yaml", "-q")
