@@ -20,8 +20,8 @@ SLICE_S = 0.05  # between two portions of rows: what the judging of one takes an
 LONG_SLICE_S = 0.5  # when a snapshot waits for what is owed
 LAST_S = 3.0  # when the process ends; a supervisor grants thirty seconds for everything (`sidecar.DRAIN_S`)
 RENEW_S = 60.0
-"""How far the case of an open incident may lag behind its records. An incident is told anew when it has grown by a tenth
-(`book.GROWTH`); the records read since must be on the disk as well, for the topic may be gone tomorrow."""
+"""How far the case of an open incident may lag behind its records. An incident is told anew when it has grown by a
+tenth (`book.GROWTH`); what was read since must be on the disk too, for the topic may be gone tomorrow."""
 LOOK_S = 5.0  # between two looks for open incidents that have grown
 
 

@@ -134,7 +134,10 @@ def _curve(first: npt.NDArray[Any], gone: int, begin_us: int) -> list[list[Any]]
     so_far = np.cumsum(first["rows"].astype(np.int64))
     at = np.unique(np.linspace(0, len(first) - 1, STEPS).astype(np.int64))
     scale = gone / max(int(so_far[-1]), 1)
-    return [[t, round(n * scale)] for t, n in zip(isos(np.maximum(first["time_us"][at], begin_us)), so_far[at].tolist(), strict=True)]
+    return [
+        [t, round(n * scale)]
+        for t, n in zip(isos(np.maximum(first["time_us"][at], begin_us)), so_far[at].tolist(), strict=True)
+    ]
 
 
 def _by_moment(pairs: npt.NDArray[np.int64]) -> list[list[Any]]:

@@ -220,7 +220,7 @@ def _requests(record: Told, case: Told, minutes: list[tuple[datetime, int]]) -> 
         return "Reads against the expected", text, plots.requests(minutes, 0.0)
     whom = "the busiest one in a hundred" if clients == 1 else f"{clients:,} clients like the busiest one in a hundred"
     text = (
-        f"Per {plots.bar(minutes)}. Dashed: {whom} of ordinary clients ({usual[1]:,.4g} records a day each; half of them read at most "
-        f"{usual[0]:,.4g})."
+        f"Per {plots.bar(minutes)}. Dashed: {whom} of ordinary clients ({usual[1]:,.4g} records a day each; half of "
+        f"them read at most {usual[0]:,.4g})."
     )
     return "Reads against the expected", text, plots.requests(minutes, usual[1] * clients)

@@ -1,4 +1,4 @@
-"""The pages a sidecar serves, in a real browser: hostile texts stay texts, nothing else is asked for, nothing sticks out."""
+"""The pages a sidecar serves, in a real browser: hostile texts stay texts, nothing else is asked for, all fits."""
 
 from __future__ import annotations
 

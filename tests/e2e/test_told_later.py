@@ -44,8 +44,8 @@ def delete_topic(setting: Setting) -> None:
 
 
 def test_it_can_be_told_when_its_topic_is_gone(broker: Broker, walked: Walked, tmp_path: Path) -> None:
-    """Acknowledged between two lives of the process it stays so and is posted no more, and so does a verdict; its records are listed exactly
-    when the topic is deleted, as a replay of the log lists them, and the report is made of what the sidecar kept."""
+    """Acknowledged between two lives of the process it stays so and is posted no more, and a verdict stays as well; its
+    records are listed exactly when the topic is deleted, and the report is made of what the sidecar kept."""
     with Receiver() as receiver:
         setting = on_topic(tmp_path / "told-later", broker, walked.before, partitions=1, webhook=receiver.url)
         read_to_end(setting)
