@@ -154,16 +154,18 @@ def judge(reads: Mapping[str, npt.NDArray[Any]], policy: Policy, ledger: Ledger)
     bits, place, since = ledger.look_up(reads["time_us"], reads["subject"], party, needs, reads["purpose"])
     other = reads["classes"] & ~policy.allowed[party]
     bits |= np.where(other != 0, np.uint32(OTHER_CLASS), np.uint32(0))
-    lead = np.where(other != 0, other, reads["classes"])
-    place = np.where((needs != 0) & (other == 0), place, _lowest(lead))
+    led = np.flatnonzero((needs == 0) | (other != 0))  # no grant decided those
+    place[led] = _lowest(np.where(other[led] != 0, other[led], reads["classes"][led]))
     bits |= _mark((reads["classes"] & policy.content[party] != 0) & (reads["purpose"] == 0), NO_PURPOSE)
     bits |= _mark(reads["outside"] > 0, OTHER_NETWORK)
     bits |= _mark(reads["time_us"] >= policy.until_us[party], EXPIRED)
     minute = reads["time_us"] // 60_000_000 % 1440
     bits |= _mark(policy.minutes[party, minute] == 0, OTHER_HOURS)
-    for p in np.unique(party).tolist():
-        own = party == p
+    for p in np.flatnonzero(np.bincount(party)).tolist():
         said = policy.purposes[p]
+        if not said and not policy.parties[p].countries:
+            continue
+        own = party == p
         if said:
             known = np.isin(reads["purpose"], np.array(sorted(said), np.uint64)) | (reads["purpose"] == 0)
             bits |= _mark(own & ~known, OTHER_PURPOSE)

@@ -47,7 +47,7 @@ NO_GRANT, BEFORE_GRANT, REVOKED, TICKED, OTHER_SCOPE = 1, 2, 4, 8, 16
 LOOK_UP = Kernel(
     "detector.evidence.ledger_kernel:look_up",
     [
-        *(Array("u8", 2), Scalar("i8")),  # the table
+        *(Array("u8", 2), Scalar("i8"), Scalar("i8")),  # the table; whether it has grants of all classes
         *(
             Array("i8"),
             Array("u8"),
@@ -55,7 +55,7 @@ LOOK_UP = Kernel(
             Array("u4"),
             Array("u8"),
         ),  # reads: second, subject, party, needs, scope
-        *(Array("u8"), Array("u8"), Array("u4")),  # party's and classes' hashes, manners that count
+        *(Array("u8", 2), Array("u4")),  # hashes of party and class, manners that count
         *(Array("u4"), Array("i8"), Array("i8")),  # verdicts: bits, class, when the grant that counts was given
     ],
 )
@@ -110,11 +110,13 @@ class Ledger:
         self._last_lag_us = 0
         self._persons: dict[tuple[int, int], int] = {}
         self.heard: Callable[[npt.NDArray[Any]], None] = lambda _: None
+        self._whole = False  # whether anybody has ever said anything about all classes at once
         self.agree(policy)
 
     def agree(self, policy: Policy) -> None:
         """Another policy from now on. Grants are kept by names' hashes, so they outlive it."""
         self.policy = policy
+        self._pairs = mix_each(policy.partner[:, None], policy.class_hash[None, :])
 
     def give(self, changes: npt.NDArray[Any]) -> None:
         """Takes changes to wait for their moment (dtype CHANGE), in the order of their moments."""
@@ -162,6 +164,7 @@ class Ledger:
         known_us = np.minimum(said["moment_us"], said["time_us"] + MOST_GRACE_US)
         at_us = np.where(said["action"] == REVOKE, known_us, said["time_us"])
         code = np.where(said["action"] == GRANT, grants.GRANT, grants.REVOKE) | (said["manner"].astype(np.int64) << 1)
+        self._whole = self._whole or bool((said["data_class"] == 0).any())
         keys = keys_of(said["subject"], said["partner"], said["data_class"])
         new = self.grants.put(keys, grants.info(at_us // 1_000_000, said["purpose"], code)) == 1
         self._count(party[kept][new], place[kept][new])
@@ -215,8 +218,9 @@ class Ledger:
         bits, place, since = np.zeros(n, np.uint32), np.zeros(n, np.int64), np.zeros(n, np.int64)
         if n:
             LOOK_UP(
-                *(self.grants.words, self.grants.capacity, time_us // 1_000_000, subject, party, needs, purpose),
-                *(self.policy.partner, self.policy.class_hash, self.policy.manners, bits, place, since),
+                *(self.grants.words, self.grants.capacity, int(self._whole)),
+                *(time_us // 1_000_000, subject, party, needs, purpose),
+                *(self._pairs, self.policy.manners, bits, place, since),
             )
         return bits, place, since
 
@@ -229,6 +233,7 @@ class Ledger:
             "lags": self._lags.copy(),
             "numbers": np.array([self.moment_us, self._hour, self._last_lag_us], np.int64),
             "persons": np.array(persons, np.int64).reshape(-1, 3),
+            "whole": np.array([self._whole], np.bool_),
             **under("asking", self.asking.save()),
         }
 
@@ -246,6 +251,7 @@ class Ledger:
         self._lags[:] = arrays["lags"]
         self.moment_us, self._hour, self._last_lag_us = arrays["numbers"].tolist()
         self._persons = {(p, c): n for p, c, n in arrays["persons"].reshape(-1, 3).tolist()}
+        self._whole = bool(arrays["whole"][0]) if "whole" in arrays else True  # older ones do not say: look for them
         self.asking.load(within("asking", arrays))
 
 

@@ -1,39 +1,70 @@
-"""Machine code: reads held against the ledger of grants, each at its own second."""
+"""Machine code: reads held against the ledger of grants, each at its own second.
+
+Where a grant lies says nothing of where the next one does, so every look-up would wait for memory: the places are asked
+for some reads ahead.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from detector.compiled import njit
 from detector.evidence.ledger import BEFORE_GRANT, NO_GRANT, OTHER_SCOPE, REVOKED, TICKED
-from detector.state.grants_kernel import find
+from detector.state.grants_kernel import home
+from detector.state.prefetch_kernel import prefetch
 from detector.state.tables_kernel import mix
 
 U = np.uint64
 ONE = U(1)
 SCOPE = U((1 << 24) - 1)
+AHEAD = 16  # reads: of 8, 16 and 32 the fastest in a ledger of 10 M grants
+LINE = 4  # places in a cache line of 64 bytes
 
 
-def look_up(words, capacity, time_s, subject, party, needs, purpose, partner, classes, manners, bits, place, since):
+@njit
+def key_of(subject, pair):
+    """What a person's grants to a party of a class are kept by; ``ledger.keys_of`` for one."""
+    key = mix(subject, pair)
+    return key if key != U(0) else ONE
+
+
+def look_up(words, capacity, whole, time_s, subject, party, needs, purpose, pairs, manners, bits, place, since):
     """Fills ``bits``, ``place`` and ``since``; see `ledger.Ledger.look_up`."""
-    every = classes.shape[0] - 1
-    for row in range(time_s.shape[0]):
+    every = pairs.shape[1] - 1
+    end = time_s.shape[0]
+    for row in range(-AHEAD, end):
+        later = row + AHEAD
+        if later < end:
+            wanted = needs[later]
+            for c in range(every):
+                if (wanted >> np.uint32(c)) == 0:
+                    break
+                if (wanted >> np.uint32(c)) & np.uint32(1) != 0:
+                    at = home(key_of(subject[later], pairs[party[later], c]), capacity)
+                    prefetch(words, at)
+                    prefetch(words, at + LINE)  # keys stand 2.5 places behind their own on average
+                    if whole:
+                        prefetch(words, home(key_of(subject[later], pairs[party[later], every]), capacity))
+        if row < 0:
+            continue
         p = party[row]
         wanted = needs[row]
         scope = purpose[row] & SCOPE
         first = -1
         for c in range(every):
+            if (wanted >> np.uint32(c)) == 0:
+                break
             if (wanted >> np.uint32(c)) & np.uint32(1) == 0:
                 continue
             # The grant for this very class counts, else one for all classes.
             said, given = NO_GRANT, 0
-            for which in range(2):
-                key = mix(subject[row], mix(partner[p], classes[c] if which == 0 else classes[every]))
-                at = find(words, capacity, key if key != U(0) else ONE)
-                if at < 0:
-                    continue
+            for which in range(2 if whole else 1):
+                key = key_of(subject[row], pairs[p, c if which == 0 else every])
+                at = home(key, capacity)
+                while at < words.shape[0] and words[at, 0] != U(0) and words[at, 0] < key:
+                    at += 1
                 found = NO_GRANT
-                start = words[at, 0]
-                while at < words.shape[0] and words[at, 0] == start:
+                while at < words.shape[0] and words[at, 0] == key:
                     info = words[at, 1]
                     second = np.int64(info >> U(32))
                     code = np.int64(info & U(0xFF))
@@ -71,4 +102,4 @@ def look_up(words, capacity, time_s, subject, party, needs, purpose, partner, cl
         if first >= 0:
             place[row] = first
             since[row] = 0
-    return time_s.shape[0]
+    return end
