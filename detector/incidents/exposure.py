@@ -15,6 +15,7 @@ EXACT = 1 << 21
 
 PRECISION = 14
 SIGMAS_99 = 2.576
+_ALL = (1 << 64) - 1
 
 
 class Exposure:
@@ -133,6 +134,8 @@ def _drawn_from(distinct: int, draws: int) -> float:
 def _observe(registers: npt.NDArray[np.uint8], objects: npt.NDArray[np.uint64]) -> None:
     place = objects >> np.uint64(64 - PRECISION)
     rest = (objects << np.uint64(PRECISION)) | np.uint64(1 << (PRECISION - 1))
+    higher = np.flatnonzero(rest <= np.uint64(_ALL) >> registers[place])  # once many are known, hardly any raises one
+    place, rest = place[higher], rest[higher]
     rank = np.uint8(64) - np.floor(np.log2(rest.astype(np.float64))).astype(np.uint8)
     np.maximum.at(registers, place.astype(np.int64), rank)
 
