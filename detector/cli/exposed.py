@@ -153,7 +153,7 @@ def _columns(record: Mapping[str, Any], meta: Mapping[str, Any], rows: Any, name
         "first_seen": [iso(time_us) for time_us in rows["time_us"].tolist()],
         "client": [None if client == NOBODY else clients[client] for client in rows["client"].tolist()],
         "by_named_client": named.tolist(),
-        "why": [" ".join(wanting(record))] * n,
+        "why": [" ".join(wanting(dict(record)))] * n,
     }
 
 

@@ -134,7 +134,7 @@ def _divergence(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float
     """Jensen-Shannon divergence in bits, 0 to 1 (Lin 1991)."""
     middle = (p + q) / 2
     halves = [a * log2(a / m) for side in (p, q) for a, m in zip(side.tolist(), middle.tolist(), strict=True) if a]
-    return max(sum(halves) / 2, 0.0)
+    return float(max(sum(halves) / 2, 0.0))
 
 
 def agreement(everybody: Sequence[Uses]) -> float:

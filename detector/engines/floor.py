@@ -16,6 +16,7 @@ from detector.evidence.constants import (
     BEAT,
     BLOCK_IDS,
     BLOCK_MIN_HITS,
+    DAY_US,
     FEWEST_OVER,
     MISS_MIN,
     PRIOR_MISS,
@@ -115,6 +116,13 @@ def _consent(pipeline: Pipeline) -> list[str]:
     if not watch.is_on:
         return []
     lines = [f"a party reading what nobody agreed to: fewer than {FEWEST} reads of a class of data a day"]
+    if watch.policy.watched.any():
+        lines.append(
+            "a party using grants unlike usual: on its first day, or below some four in five of the persons it reads"
+        )
+        if watch.policy.last_seen is None:
+            days = watch.policy.dormant_us // DAY_US
+            lines.append(f"reads of dormant persons: all in the first {days} days of log, for there is no last_seen")
     if watch.policy.needs_ledger and not watch.ledger.moment_us:
         lines.append("reads without a grant: all, for there is no consent ledger")
     elif watch.unjudged:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from detector.config import ReplaySettings, load_config
-from detector.engines.local import replay
+from detector.engines.local import make_resolver, read_settings, replay, rules, sizes
+from detector.engines.reading import Reader
+from detector.incidents.render import incidents
+from detector.pipeline import Pipeline
+from detector.records.batch import Batch
+from detector.records.resolve import Resolver
 from detector.simulate import ConsentLog, ConsentOptions, Options, simulate
 from detector.simulate.consent.uses import USES
 from detector.simulate.play import Play
@@ -17,13 +24,8 @@ HOUR = 3600.0
 SEEDS = range(1, 11)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("variant", USES)
-def test_a_party_that_turns_is_named_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, seed: int
-) -> None:
-    """Two days, the last quarter of which one party uses its grants unlike before: one incident, of that party, with
-    what it did and most of the persons; not before it began, and by the end of the night."""
+def _story(folder: Path, monkeypatch: pytest.MonkeyPatch, variant: str, seed: int) -> ConsentLog:
+    """Log, ledger and policy in a folder, and what is true of them; without the crowd, which reads none of this."""
     options = Options(
         start=datetime(2026, 3, 3, tzinfo=UTC),
         duration_seconds=48 * HOUR,
@@ -36,9 +38,20 @@ def test_a_party_that_turns_is_named_alone(
     )
     made = simulate("P14", options, ConsentOptions(scale=1e-5))
     assert isinstance(made, ConsentLog)
-    monkeypatch.setattr(Play, "rows", lambda _: iter(()))  # the crowd reads none of this, and takes half a minute
-    made.write(tmp_path / "a.log")
-    made.write_beside(tmp_path / "a.jsonl", tmp_path / "a.yaml")
+    monkeypatch.setattr(Play, "rows", lambda _: iter(()))
+    made.write(folder / "a.log")
+    made.write_beside(folder / "a.jsonl", folder / "a.yaml")
+    return made
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("variant", USES)
+def test_a_party_that_turns_is_named_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, seed: int
+) -> None:
+    """Two days, the last quarter of which one party uses its grants unlike before: one incident, of that party, with
+    what it did and most of the persons; not before it began, and by the end of the night."""
+    made = _story(tmp_path, monkeypatch, variant, seed)
     found = replay([tmp_path / "a.log"], ReplaySettings(load_config(tmp_path / "a.yaml"))).incidents
     breach = made.truth.breaches[0]
     told = [one for one in found if one.severity != "informational"]
@@ -49,3 +62,36 @@ def test_a_party_that_turns_is_named_alone(
     assert one.persons_exposed is not None
     assert 0.6 * breach["persons"] < one.persons_exposed.low <= 1.1 * breach["persons"]
     assert one.confidence < 0.995  # it is no rule
+
+
+@pytest.mark.parametrize("variant", USES)
+def test_neither_cuts_nor_a_restart_change_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str
+) -> None:
+    """Read in pieces of 97 rows and taken up by a fresh process while suspicion grows, the incidents are the same."""
+    _story(tmp_path, monkeypatch, variant, 1)
+    config = load_config(tmp_path / "a.yaml")
+
+    def fresh() -> tuple[Resolver, Pipeline]:
+        resolver, routes = make_resolver(config)
+        return resolver, Pipeline(rules(config), sizes(config), routes)
+
+    def batches(resolver: Resolver, rows: int) -> Iterator[Batch]:
+        for released in Reader([tmp_path / "a.log"], read_settings(ReplaySettings(config)), resolver):
+            batch = replace(released.batch, time_us=released.moment_us)
+            yield from (batch.take(slice(at, at + rows)) for at in range(0, len(batch), rows))
+
+    resolver, whole = fresh()
+    for batch in batches(resolver, 1 << 20):
+        whole.take(batch)
+    resolver, cut = fresh()
+    for batch in batches(resolver, 97):
+        cut.take(batch)
+        if len(batch) and int(batch.time_us[-1]) // 1_000_000 % 7 == 0:  # every now and then
+            saved, (_, cut) = cut.save(), fresh()
+            cut.load(saved.meta, saved.arrays)
+    for pipeline in (whole, cut):
+        pipeline.finish()
+    first, second = ([one.record() for one in incidents(p.book, {})] for p in (whole, cut))
+    assert first
+    assert first == second
