@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import exp
+
 from detector.detectors.signal import Budget, Finding, Signal
 from detector.evidence.client import ClientEvidence
 from detector.evidence.likelihood import hedged
@@ -44,7 +46,11 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
     findings = [
         Finding("large_answers", evidence.total("over"), round(evidence.over_expected, 2), round(over, 1)),
         Finding("records_in_lists_a_day", float(max(slot["rows"])), round(usual, 1), round(evidence.rows, 1)),
-        *([Finding("deepest_page", float(slot["deepest"]), 0.0, round(depth, 1))] if depth > 0.0 else []),
+        *(
+            [Finding("share_of_clients_going_so_far", round(exp(-depth), 5), 1.0, round(depth, 1))]
+            if depth > 0.0
+            else []
+        ),
         Finding("answers", evidence.total("answers"), 0.0, 0.0),
     ]
     route = int(slot["over_route"])

@@ -3,8 +3,10 @@
 An address book is synced once, an export taken once: where hardly anybody comes a second time in a day, a group of
 accounts that works through a task shows by coming again, each of them with answers no larger than anybody's. A client
 *comes again* with the second answer of several records on its main route (by majority vote, `answers_kernel.beat`), a
-minute or more after the one before and of another size: a poll of what has not changed is no second visit. How many do
-is held against the same route's past by `detectors.again`; all there is of it are a few counts a route.
+minute or more after the one before and of another size: a poll of what has not changed is no second visit. Where the
+log says how many records there were, both together must be more than nine in ten of the route's clients get in an
+answer: the rest is a forgotten friend. How many come again is held against the same route's past by `detectors.again`;
+all there is of it are a few counts a route.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import numpy as np
 
 from detector.compiled import njit
 from detector.evidence.constants import APART_SECONDS, HALF_HOUR_US, HALVES_A_DAY
+from detector.evidence.steps_kernel import STEPS, half_octave
 from detector.records.batch import PAGED
 
 WORTH, LISTED = 16, 8
 ROUTE, OBJECT, ROW_COUNT, REQUESTS, FLAGS = 0, 1, 3, 5, 6
 SECOND, MOST = 2, 255
+MANY = 10  # one in so many: the upper tenth, where tails are taken to begin (`volume.Tail`)
 SETTLES = 2  # half hours after an alarm that do not become the usual
 
 
@@ -51,11 +55,25 @@ def come(c, r, row, time_us):
     found = told if c.batches >= SECOND else 0
     if c.since < APART_SECONDS or (rows == np.int64(c.beat_rows) and not named) or c.batches == MOST:
         return found
+    if c.batches + 1 == SECOND and not named and not _is_much(r, rows + np.int64(c.beat_rows)):
+        return found
     c.batches += 1
     if c.batches == SECOND and c.incident == 0:
         r.again[0] += 1
         return told | WORTH
     return told
+
+
+@njit
+def _is_much(r, rows):
+    """Whether one in ten of a route's clients at most gets so many records in an answer."""
+    n = at_least = 0
+    step = half_octave(rows)
+    for other in range(STEPS):
+        n += np.int64(r.sizes[other])
+        if other >= step:
+            at_least += np.int64(r.sizes[other])
+    return MANY * at_least <= n
 
 
 @njit

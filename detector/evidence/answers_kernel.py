@@ -11,8 +11,6 @@ route because a handful of accounts take it.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from detector.compiled import njit
@@ -30,14 +28,14 @@ from detector.evidence.constants import (
     SIZES_KEPT,
     SIZES_PRIOR,
 )
-from detector.evidence.pages_kernel import depth_nats, page_step, unread
+from detector.evidence.pages_kernel import depth_nats, unread
+from detector.evidence.steps_kernel import STEPS, half_octave, page_step
 from detector.records.batch import LATE, PAGED
 
 U = np.uint64
 WORTH, LISTED = 16, 8
 OVER_BIT, BEAT_BIT = 8, 16  # of ``raised``: see detectors.CLIENT_DETECTORS
 ROWS, BYTES, PAGE = 0, 1, 2
-STEPS = 64  # half octaves of a size; of pages see `page_step`
 ROUTE, OBJECT, NUMBER, ROW_COUNT, BYTES_OUT, REQUESTS, FLAGS, GOOD, SEEN = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 
@@ -56,14 +54,6 @@ def misses_expected(c, r, is_miss, is_first):
         share = max(share, (c.asked_misses + 0.5) / np.float64(c.asked))
     c.asked_misses += is_miss
     return share
-
-
-@njit
-def half_octave(size):
-    """1 for 0 and 1, 3 for 2, 5 for 4: the size on a scale of two steps an octave."""
-    if size <= 1:
-        return 1
-    return min(1 + math.floor(2.0 * math.log2(np.float64(size))), STEPS - 1)
 
 
 @njit
@@ -194,7 +184,6 @@ def answer(c, routes, row):
             over = True
             own = c.taught_route == row[ROUTE] and np.int64(c.taught[PAGE]) >= page
             c.depth = max(c.depth, np.float32(depth_nats(routes[row[ROUTE]], routes[0], page, own)))
-            c.deepest = max(np.int64(c.deepest), np.int64(row[NUMBER]))
         _teach(c, routes, row[ROUTE], PAGE, page)
     if row[REQUESTS]:
         more = rows

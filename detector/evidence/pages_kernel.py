@@ -16,20 +16,11 @@ import numpy as np
 
 from detector.compiled import njit
 from detector.evidence.constants import SIZES_KEPT, SIZES_PRIOR
+from detector.evidence.steps_kernel import STEPS
 from detector.state.tables_kernel import COLD, OWN, mix, touch_object
 
 U = np.uint64
 PAGES = 128  # where the histogram of pages begins in ``sizes``
-STEPS = 64
-EXACT = 32  # pages told apart one by one: ordinary clients hardly go further
-
-
-@njit
-def page_step(page):
-    """Pages 1 to 32 one by one, then half octaves: 33 up to 45, 34 up to 63 ..."""
-    if page <= EXACT:
-        return max(page, 1)
-    return min(EXACT + math.floor(2.0 * math.log2(page / np.float64(EXACT))) + 1, STEPS - 1)
 
 
 @njit

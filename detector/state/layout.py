@@ -92,8 +92,7 @@ CLIENT = np.dtype(
         ("taught", "u1", 3),  # as steps; 0 = none yet
         ("batches", "u1"),  # lists it has come for again on ``beat_route`` today: see evidence.again_kernel
         ("unread_expected", "f4", 2),  # of ``answers``, those on pages nobody else opens, for an ordinary client
-        ("depth", "f4"),  # nats of the furthest back of such pages today; the page
-        ("deepest", "u4"),
+        ("depth", "f4"),  # nats of the furthest back of such pages today
         ("entry", "u4"),  # the route of the first request seen of it
         ("registers", "u1", REGISTERS),
     ],

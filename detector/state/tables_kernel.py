@@ -169,7 +169,6 @@ def turn_generation(c, generation):
     c.taught_route = 0
     c.batches = 0
     c.depth = 0.0
-    c.deepest = 0
     for kind in range(3):
         c.taught[kind] = 0
 
