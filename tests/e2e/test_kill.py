@@ -34,13 +34,8 @@ pytestmark = pytest.mark.e2e
 LOGS = [ROOT / "sample_logs" / "p1.log.gz", ROOT / "sample_logs" / "p3.log.gz"]
 POINTS = 20
 LONG_POINTS = 200  # `make e2e-long`
-INCIDENT_POINTS = {
-    "inside_outbox",
-    "after_outbox",
-    "inside_case",
-    "before_delivery",
-    "after_delivery",
-}  # come with an incident
+# those that come with an incident
+INCIDENT_POINTS = {"inside_outbox", "after_outbox", "inside_case", "before_delivery", "after_delivery"}
 
 
 RATE = 12_000.0  # records a second fed: 311,000 of them last for some 25 kills and starts
