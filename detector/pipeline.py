@@ -202,7 +202,6 @@ class Pipeline:
                 offered = first
                 self._campaigns(judged.alarms)
         self.book.ordinary.add(batch, judging, offered, n)
-        self.book.ordinary.look()
         self.recent.write()
         self._last_us = max(self._last_us, int(batch.time_us[-1]))
 

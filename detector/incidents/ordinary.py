@@ -56,7 +56,6 @@ class Ordinary:
         self._held = 0
         self._pruned = True
         self._bound = (1 << 64) - 1  # above the highest rank that can still be among the lowest
-        self._offered: tuple[Batch, JudgedBatch, int, int] | None = None
 
     def add(self, batch: Batch, judged: JudgedBatch, first: int, last: int) -> None:
         """Offers judged rows: first ones of requests, of nobody declared and of nobody in an incident.
@@ -65,30 +64,13 @@ class Ordinary:
             batch: the rows, in log order.
             judged: what was made of them.
             first, last: which rows; each is to be offered before the first tick after it.
-
-        They are looked at when somebody asks, at `look`, or when rows come that do not follow them in the same batch.
         """
         if first >= last:
             return
-        if self._offered is not None:
-            known, _, begin, end = self._offered
-            if known is batch and end == first:
-                first = begin
-            else:
-                self.look()
-        self._offered = (batch, judged, first, last)
-
-    def look(self) -> None:
-        """Looks at what has been offered so far, before its batch may be changed."""
-        if self._offered is not None:
-            offered, self._offered = self._offered, None
-            self._look_at(*offered)
-
-    def _look_at(self, batch: Batch, judged: JudgedBatch, first: int, last: int) -> None:
         days = batch.time_us[[first, last - 1]] // DAY_US
         if days[0] != days[1]:
             turn = int(np.searchsorted(batch.time_us[first:last], days[1] * DAY_US)) + first
-            self._look_at(batch, judged, first, turn)
+            self.add(batch, judged, first, turn)
             first = turn
         self._turn(int(days[1]))
         part = slice(first, last)
@@ -118,22 +100,18 @@ class Ordinary:
             found, times = np.unique(time_us[fit] // MINUTE_US, return_counts=True)
             minutes, counts = found.tolist(), times.tolist()
         for minute, n in zip(minutes, counts, strict=True):
-            if not n:  # whether a minute without ordinary requests is looked at alone depends on the batches
-                continue
             held = self._minutes[minute % MINUTES]
             held[1] = n + (held[1] if held[0] == minute else 0)
             held[0] = minute
 
     def requests(self, since_us: int, until_us: int) -> int:
         """Ordinary requests from one log time to another, by whole minutes of the last day."""
-        self.look()
         minute, count = self._minutes.T
         between = (minute >= since_us // MINUTE_US) & (minute < -(-until_us // MINUTE_US))
         return int(count[between].sum())
 
     def since_us(self) -> int:
         """Log time of the first minute it has counted, of the last day; 0 before the first."""
-        self.look()
         known = self._minutes[:, 0]
         return int(known[known >= 0].min(initial=1 << 32)) * MINUTE_US if np.any(known >= 0) else 0
 
@@ -173,7 +151,6 @@ class Ordinary:
 
     def _even(self, before_us: int) -> list[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
         """Both days, and which of their rows make an even sample before a log time."""
-        self.look()
         self._prune()
         parts = [self._before, *self._parts]
         full = [int(part["rank"][-1]) for part in parts if len(part) == self._capacity]
@@ -182,7 +159,6 @@ class Ordinary:
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of both days."""
-        self.look()
         self._prune()
         today = self._parts[0].copy() if self._parts else np.zeros(0, ORDINARY)
         told = np.array([self._day, len(self._before), len(today)], np.int64)

@@ -1,4 +1,4 @@
-"""Rows that the rings take in parts and write later: nobody can tell."""
+"""Reads that the ring takes in parts and writes later: nobody can tell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import pairwise
 import numpy as np
 
 from detector.evidence.judge import READ, Judged, JudgedBatch
-from detector.incidents.ordinary import Ordinary
 from detector.incidents.recent import Recent
 from detector.records.batch import Batch
 from detector.state.layout import Sizes, State
@@ -49,21 +48,5 @@ def test_reads_written_late_are_the_reads_added() -> None:
         saved.append({name: column.tolist() for name, column in recent.save().items()})
     assert saved[0]["written"] == [ROWS // 2]
     assert sorted(saved[0]["position"]) == list(range(9, ROWS, 2))
-    assert saved[1] == saved[0]
-    assert saved[2] == saved[0]
-
-
-def test_a_sample_taken_late_is_the_sample_of_all_parts() -> None:
-    """Cut anywhere and asked at any time, the sample and its minutes are the same."""
-    saved = []
-    for cuts in CUTS:
-        ordinary, batch = Ordinary(capacity=16), rows()
-        for first, last in pairwise(cuts):
-            ordinary.add(batch, Columns(), first, last)
-            if last == 9:
-                assert ordinary.requests(0, 1 << 62) == 8
-        ordinary.look()
-        batch.position[:] = -1
-        saved.append({name: column.tolist() for name, column in ordinary.save().items()})
     assert saved[1] == saved[0]
     assert saved[2] == saved[0]
