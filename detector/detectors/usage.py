@@ -40,8 +40,8 @@ class Verdict(NamedTuple):
 
 def while_away(uses: Uses, others: Sequence[Uses], now_us: int) -> Verdict | None:
     """Persons read although they did nothing themselves at that time; once a whole day has been seen."""
-    if now_us - int(uses.past["begin_us"][0]) < DAY_US:
-        return None
+    if now_us - int(uses.past["begin_us"][0]) < DAY_US or uses.usual("absent")[1] < PRIOR_STRENGTH:
+        return None  # parties differ in this by their trade, so only a past of its own, as heavy as the prior, convicts
     return _share(ABSENT, "share_read_while_away", ("absent", "trials"), (uses, others), now_us)
 
 

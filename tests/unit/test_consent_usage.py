@@ -104,7 +104,7 @@ SHARES = {"share_read_while_away", "share_of_dormant_persons"}
     ("past", "honest", "found"),
     [
         ((0.05, 400), 5, {*SHARES, "purpose_drift_bits"}),
-        ((0.0, 0), 60, SHARES),
+        ((0.0, 0), 60, {"share_of_dormant_persons"}),
         ((0.0, 0), 5, set()),
     ],
     ids=["by its own past", "by many others", "few others prove nothing"],
@@ -126,8 +126,7 @@ def test_one_nightly_job_among_others_is_not_named_on_its_first_day() -> None:
     rng = np.random.default_rng(9)
     others = [used(p, (0.0, 0), (share, 300), rng) for p, share in enumerate((0.1, 0.5, 0.8, 0.95), 1)]
     said = while_away(used(0, (0.0, 0), (1.0, 20_000), rng), others, NOW)
-    assert said is not None
-    assert said.nats < Budget().partner_threshold(0) / 2
+    assert said is None
 
 
 def test_a_day_must_have_passed_before_absence_counts() -> None:
