@@ -50,10 +50,10 @@ if TYPE_CHECKING:
     from detector.engines.backfill import Backfill
 
 KERNELS = (  # of a plain replay, the slowest to compile first
+    "detector.evidence.judge:JUDGE",
     "detector.records.resolve:WHAT",
     "detector.formats.text:SCAN",
     "detector.records.resolve:WHO",
-    "detector.evidence.judge:JUDGE",
     "detector.records.routes:ASSIGN",
 )
 DECLARED_KERNELS = ("detector.evidence.contract:COUNT", "detector.evidence.tripwire:FIND")

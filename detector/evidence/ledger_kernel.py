@@ -10,15 +10,15 @@ import numpy as np
 
 from detector.compiled import njit
 from detector.evidence.ledger import BEFORE_GRANT, NO_GRANT, OTHER_SCOPE, REVOKED, TICKED
+from detector.state.ahead_kernel import prefetch
 from detector.state.grants_kernel import home
-from detector.state.prefetch_kernel import prefetch
 from detector.state.tables_kernel import mix
 
 U = np.uint64
 ONE = U(1)
 SCOPE = U((1 << 24) - 1)
 AHEAD = 16  # reads: of 8, 16 and 32 the fastest in a ledger of 10 M grants
-LINE = 4  # places in a cache line of 64 bytes
+LINE = 64  # bytes that come from memory together
 
 
 @njit
@@ -30,7 +30,7 @@ def key_of(subject, pair):
 
 def look_up(words, capacity, whole, time_s, subject, party, needs, purpose, pairs, manners, bits, place, since):
     """Fills ``bits``, ``place`` and ``since``; see `ledger.Ledger.look_up`."""
-    every = pairs.shape[1] - 1
+    every, width = pairs.shape[1] - 1, words.shape[1]
     end = time_s.shape[0]
     for row in range(-AHEAD, end):
         later = row + AHEAD
@@ -41,10 +41,10 @@ def look_up(words, capacity, whole, time_s, subject, party, needs, purpose, pair
                     break
                 if (wanted >> np.uint32(c)) & np.uint32(1) != 0:
                     at = home(key_of(subject[later], pairs[party[later], c]), capacity)
-                    prefetch(words, at)
-                    prefetch(words, at + LINE)  # keys stand 2.5 places behind their own on average
+                    prefetch(words, at * width, 0)
+                    prefetch(words, at * width, LINE)  # keys stand 2.5 places behind their own on average
                     if whole:
-                        prefetch(words, home(key_of(subject[later], pairs[party[later], every]), capacity))
+                        prefetch(words, home(key_of(subject[later], pairs[party[later], every]), capacity) * width, 0)
         if row < 0:
             continue
         p = party[row]

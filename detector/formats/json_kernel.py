@@ -50,7 +50,7 @@ KEY_WORD, NAME_WORD, VALUE_WORD = (int.from_bytes(word, "little") for word in (b
 
 @inner
 def same(buffer: U1, start: int, keys: U1, offset: int, size: int) -> bool:
-    """Whether the text at ``start`` is the key at ``offset``, eight bytes at a time; eight more stand behind the keys."""
+    """Whether the text at ``start`` is the key at ``offset``, a word at a time; a word more stands behind the keys."""
     k = 0
     while k + 8 <= size and start + k + 8 <= len(buffer):
         if load8(buffer, start + k) != load8(keys, offset + k):

@@ -76,4 +76,5 @@ class AgainWatch:
         found = state.suspects[mine & (state.suspects["time_us"] >= (half - 1) * HALF_HOUR_US)]
         found = found[np.argsort(found["time_us"], kind="stable")]
         held = found[state.clients["key"][found["slot"]] == found["client"]]
-        return held["slot"].astype(np.int64)
+        slots: npt.NDArray[np.int64] = held["slot"].astype(np.int64)
+        return slots

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from detector.compiled import njit
@@ -26,7 +25,7 @@ BLOCK_BYTES, CELL_BYTES = WAYS * BLOCK.itemsize, WAYS * CELL.itemsize  # of a bu
 
 @intrinsic
 def prefetch(typing_context: Any, table: Any, place: Any, byte: Any) -> Any:
-    """Asks for the line with a byte of a slot of a table; past the end of the table nothing happens."""
+    """Asks for the line with a byte of an element of a table; past the end of the table nothing happens."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -35,7 +34,8 @@ def prefetch(typing_context: Any, table: Any, place: Any, byte: Any) -> Any:
         at = builder.gep(builder.bitcast(array.data, byte_pointer), [builder.add(start, arguments[2])])
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [byte_pointer, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # llvmlite knows how this LLVM spells the pointer in the name of an intrinsic.
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte_pointer], kind)
         builder.call(function, [at, number(0), number(3), number(1)])  # to read, to keep in all caches, data
         return context.get_dummy_value()
 
