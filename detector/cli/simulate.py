@@ -102,7 +102,7 @@ def _command(ctx: typer.Context) -> str:
         if option.name and (value := ctx.params[option.name]) != option.default
         if option.name not in ("pattern", "plain", "silent_ledger", *_FILES)
     ] + ["--silent-ledger"] * ctx.params["silent_ledger"]
-    files = [f"--{name} {ctx.params[name].name}" for name in _FILES if ctx.params[name] is not None]
+    files = [f"--{name} {Path(ctx.params[name]).name}" for name in _FILES if ctx.params[name] is not None]
     return " ".join(["detector simulate", ctx.params["pattern"], *files, *given])
 
 

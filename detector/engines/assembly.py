@@ -127,7 +127,6 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         InputError: the source cannot be reached or read.
         SinkError: the state folder, a sink or the page cannot be had.
     """
-    from detector.sinks.live import Live
     from detector.sinks.prometheus import Metrics
     from detector.sinks.web import serve
 
@@ -145,11 +144,8 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
         folder.mkdir(parents=True, exist_ok=True)
         telemetry = Telemetry(metrics, tell, data_classes=classes, raised=Raised(folder / FILE, tell))
         telling.append(telemetry)
-        for sink in sinks:
-            if sink.name == "pages":
-                sink.facts = Live(metrics).facts
         status = Status()
-        server = serve(config.web.listen_address, metrics, status, *_pages(sinks))
+        server = serve(config.web.listen_address, metrics, status, *_pages(sinks, metrics))
         undo.callback(server.close)
         prepare(STREAM_KERNELS)
         forward = _Forward()
@@ -169,9 +165,15 @@ def build(config: Config, tell: Callable[..., None], standard_output: bool = Fal
     return Running(sidecar, server.port, ends)
 
 
-def _pages(sinks: list[Any]) -> tuple[Any, ...]:
-    """The pages of incidents to be served, where they are asked for."""
-    return next(((sink.pages(), sink.below()) for sink in sinks if sink.name == "pages"), ())
+def _pages(sinks: list[Any], metrics: Any) -> tuple[Any, ...]:
+    """The pages of incidents to be served, where they are asked for, told how the sidecar stands."""
+    from detector.sinks.live import Live
+
+    for sink in sinks:
+        if sink.name == "pages":
+            sink.facts = Live(metrics).facts
+            return sink.pages(), sink.below()
+    return ()
 
 
 def _make_keeper(config: Config, folder: Path, mark: str, trouble: Callable[..., None]) -> Keeper:

@@ -29,15 +29,16 @@ Partition = tuple[str, int]
 WINDOW, LEARNT = "window", "learnt"
 LAYOUT = 3  # of what a window snapshot holds; another layout is answered by a rewind
 LONGEST_WINDOW_US = 2 * 86_400_000_000  # clients remember the running day of log time and the one before
+Order = tuple[int, int]  # of snapshots: generation of the group, number
 
 
 class Store(Protocol):
     """Where snapshots lie: `state.store.FolderStore`, `sources.kafka_store.TopicStore`."""
 
-    def put(self, name: str, order: tuple[int, int], data: bytes) -> None:
+    def put(self, name: str, order: Order, data: bytes) -> None:
         """Keeps it; durable on return."""
 
-    def newest(self, name: str) -> Iterator[tuple[tuple[int, int], bytes]]:
+    def newest(self, name: str) -> Iterator[tuple[Order, bytes]]:
         """What is kept, newest first."""
 
     def names(self) -> list[str]:
@@ -56,7 +57,7 @@ class Restored:
     """
 
     name: str
-    order: tuple[int, int]
+    order: Order
     reading: Saved
     judging: Saved
     undelivered: list[str]
@@ -114,7 +115,7 @@ class Keeper:
     def write(
         self,
         name: str,
-        order: tuple[int, int],
+        order: Order,
         parts: list[tuple[str, Saved]],
         offsets: Mapping[Partition, int],
         undelivered: list[str],
@@ -126,7 +127,7 @@ class Keeper:
     def _write(
         self,
         name: str,
-        order: tuple[int, int],
+        order: Order,
         parts: list[tuple[str, Saved]],
         offsets: Mapping[Partition, int],
         undelivered: list[str],
@@ -173,7 +174,7 @@ class Keeper:
                 continue
             yield found
 
-    def _restored(self, name: str, order: tuple[int, int], data: bytes) -> Restored:
+    def _restored(self, name: str, order: Order, data: bytes) -> Restored:
         meta, arrays = unpack(data)
         if meta.get("layout") != LAYOUT:
             raise SnapshotVersion(f"its layout is {meta.get('layout')}, this version ({__version__}) reads {LAYOUT}")

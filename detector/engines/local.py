@@ -118,11 +118,8 @@ def replay(
     prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
     resolver, routes = make_resolver(config)
     reader = Reader(paths, replace(read_settings(settings), ledgers=()), resolver)
-    pipeline = Pipeline(rules(config), sizes(config), routes)
-    if 0 < reader.progress()[1] < SHORT_BYTES:
-        on_small_pages(getattr(pipeline.state, name) for name in TABLES)
-    pipeline.book.veil = veil = veil_of(config)
-    preload(config, pipeline, reader.coverage)
+    pipeline = _pipeline(config, routes, reader)
+    veil = pipeline.book.veil
     ranked = Ranked(pipeline, Ranking()) if settings.top else None
     take = ranked.take if ranked else pipeline.take
     backfill = _backfill(settings, pipeline, reader) if settings.metrics else None
@@ -149,6 +146,15 @@ def replay(
         unusual=veiled_ranks(ranked.top(settings.top), pipeline.state, veil) if ranked else [],
         cases=cases,
     )
+
+
+def _pipeline(config: Config, routes: Routes, reader: Reader) -> Pipeline:
+    pipeline = Pipeline(rules(config), sizes(config), routes)
+    if 0 < reader.progress()[1] < SHORT_BYTES:
+        on_small_pages(getattr(pipeline.state, name) for name in TABLES)
+    pipeline.book.veil = veil_of(config)
+    preload(config, pipeline, reader.coverage)
+    return pipeline
 
 
 def _look_again(paths: Sequence[str | Path], settings: ReplaySettings, resolver: Resolver, pipeline: Pipeline) -> None:

@@ -24,7 +24,7 @@ from detector.engines.coverage import Coverage
 from detector.engines.declaring import declared, taken_over
 from detector.engines.intake import Intake, Partition, Source, lateness_us
 from detector.engines.judging import Judging
-from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Restored
+from detector.engines.keeping import LONGEST_WINDOW_US, WINDOW, Keeper, Order, Restored
 from detector.engines.local import make_resolver, rules, sizes
 from detector.engines.order import Released
 from detector.engines.preparing import make_intake
@@ -41,7 +41,6 @@ from detector.records.resolve import Resolver
 POLL_S = 0.2
 DRAIN_S = 10.0  # SIGTERM: what a supervisor grants is 30 s by default (Kubernetes), half of it is other people's
 FIXED = ("source", "identity", "routes", "policy", "state", "privacy", "sinks", "web")  # hold for the life of a process
-Order = tuple[int, int]  # of snapshots: generation of the group, number
 RESTART_US = 1_000_000
 """Log time: a rewind goes back by the longest window, the lateness and this, for marks are kept in whole seconds."""
 

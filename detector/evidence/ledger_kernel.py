@@ -11,6 +11,7 @@ import numpy as np
 from detector.compiled import njit
 from detector.evidence.ledger import BEFORE_GRANT, NO_GRANT, OTHER_SCOPE, REVOKED, TICKED
 from detector.state.ahead_kernel import prefetch
+from detector.state.aligned import LINE
 from detector.state.grants_kernel import home
 from detector.state.tables_kernel import mix
 
@@ -18,7 +19,6 @@ U = np.uint64
 ONE = U(1)
 SCOPE = U((1 << 24) - 1)
 AHEAD = 16  # reads: of 8, 16 and 32 the fastest in a ledger of 10 M grants
-LINE = 64  # bytes that come from memory together
 
 
 @njit

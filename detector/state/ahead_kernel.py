@@ -13,12 +13,12 @@ from numba import types
 from numba.extending import intrinsic
 
 from detector.compiled import njit
+from detector.state.aligned import LINE
 from detector.state.cells import CELL, NETWORK_CELL, NETWORK_NEW_CELL, PAST
 from detector.state.layout import BLOCK, CLIENT, WAYS
 from detector.state.tables_kernel import mix
 
 U = np.uint64
-LINE = 64  # bytes that come from memory together
 CLIENT_BYTES, PAST_BYTES = CLIENT.itemsize, PAST.itemsize
 BLOCK_BYTES, CELL_BYTES = WAYS * BLOCK.itemsize, WAYS * CELL.itemsize  # of a bucket
 
@@ -70,7 +70,7 @@ def ahead_of_cells(cells, hashed, route, network):
 
 @njit
 def ahead_of_object(index, client, objects, key):
-    """A client's place in the index, and an object's bucket: one line, see `layout.table`."""
+    """A client's place in the index, and an object's bucket: one line, see `aligned.aligned`."""
     prefetch(index, np.int64(client & U(index.shape[0] - 1)), 0)
     prefetch(objects, np.int64((key >> U(32)) & U(objects.shape[0] // WAYS - 1)) * WAYS, 0)
 

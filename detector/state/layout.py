@@ -17,6 +17,7 @@ from detector.errors import SnapshotDamaged
 from detector.packing import Arrays, copied, fill, raw, sparse
 from detector.records.batch import NAME_BYTES
 from detector.state.accounts import LIMITS, SOURCE, SUSPECT, TALLY
+from detector.state.aligned import aligned
 from detector.state.cells import (
     CELL,
     CHANNELS,
@@ -31,7 +32,6 @@ from detector.state.cells import (
 )
 
 REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
-LINE = 64  # bytes of memory that come into a cache together
 WAYS = 4  # slots a bucket: four 16-byte objects fill one cache line
 
 CLIENT = np.dtype(
@@ -244,15 +244,6 @@ class Sizes:
         return blake2b(repr((slots, COUNTERS, astuple(self))).encode(), digest_size=8).hexdigest()
 
 
-def table(slots: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Empty slots from the start of a line of cache on: numpy's own arrays begin 16 bytes behind one, so that each
-    slot of 64 bytes would lie in two."""
-    size = slots * np.dtype(dtype).itemsize
-    room = np.zeros(size + LINE, np.uint8)
-    skip = -room.ctypes.data % LINE
-    return room[skip : skip + size].view(dtype)
-
-
 @dataclass
 class State:
     """Everything that is remembered between two batches, as plain arrays.
@@ -300,15 +291,15 @@ class State:
 
     def __post_init__(self) -> None:
         sizes = self.sizes
-        self.clients = table(sizes.clients, CLIENT)
+        self.clients = aligned(sizes.clients, CLIENT)
         self.names = np.zeros((sizes.clients, NAME_BYTES), np.uint8)
-        self.index = table(2 * sizes.clients, np.uint64)
-        self.objects = table(sizes.objects, OBJECT)
-        self.blocks = table(sizes.blocks, BLOCK)
-        self.routes = table(sizes.routes, ROUTE)
+        self.index = aligned(2 * sizes.clients, np.uint64)
+        self.objects = aligned(sizes.objects, OBJECT)
+        self.blocks = aligned(sizes.blocks, BLOCK)
+        self.routes = aligned(sizes.routes, ROUTE)
         cells = sizes.cells + DIRECT * sizes.routes
-        self.cells = table(cells, CELL)
-        self.past = table(cells, PAST)
+        self.cells = aligned(cells, CELL)
+        self.past = aligned(cells, PAST)
         self.touched = np.zeros((2, -(-cells // 64)), np.uint64)
         self.noise = np.zeros((len(KINDS) * COUNTS, NOISE_FIELDS))
         self.limits = np.zeros((len(CHANNELS), LIMIT_FIELDS))

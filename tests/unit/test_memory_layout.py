@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from detector.packing import picked
-from detector.state.layout import CLIENT, LINE, Sizes, State, table
+from detector.state.aligned import LINE, aligned
+from detector.state.layout import CLIENT, Sizes, State
 
 SMALL = Sizes(clients=8, objects=8, blocks=8, cells=8, crossings=8, maturity=8, routes=5, sources=8, suspects=8)
 
@@ -19,7 +20,7 @@ def test_tables_begin_at_a_line_of_cache(name: str) -> None:
 
 def test_a_table_is_empty_and_of_its_own_type() -> None:
     """Every slot is there, zero, and can be written."""
-    clients = table(3, CLIENT)
+    clients = aligned(3, CLIENT)
     assert clients.dtype == CLIENT
     assert clients.nbytes == 3 * CLIENT.itemsize
     assert not clients.view(np.uint8).any()
@@ -30,7 +31,7 @@ def test_a_table_is_empty_and_of_its_own_type() -> None:
 @pytest.mark.parametrize("rows", [np.array([2, 0, 2]), np.array([True, False, True, False])])
 def test_rows_picked_are_those_numpy_picks(rows: np.ndarray) -> None:
     """By places and by a mask, from every second slot as well as from all, and as a copy."""
-    whole = table(8, CLIENT)
+    whole = aligned(8, CLIENT)
     whole["key"] = np.arange(8)
     whole["registers"][:, 5] = np.arange(8)
     every_second = whole[::2]

@@ -68,7 +68,8 @@ def test_a_webhook_of_another_schema(make_incident: Make) -> None:
 
 def test_the_configuration_says_which(tmp_path: Path) -> None:
     """Each sink has its own; another word is an error with its line."""
-    said = "sinks: {jsonl: {path: a.jsonl, schema: ecs}, kafka: {topic: t, schema: ocsf}, webhook: {url: 'http://h/'}}"
+    topic = "{topic: t, schema: ocsf, producer: {bootstrap.servers: 'b:9092'}}"
+    said = f"sinks: {{jsonl: {{path: a.jsonl, schema: ecs}}, kafka: {topic}, webhook: {{url: 'http://h/'}}}}"
     config = parse_config(f"source: {{kafka: {{topics: [a], start: latest}}}}\n{said}".encode(), "c.yaml", tmp_path)
     sinks = {sink.name: sink.schema for sink in make_sinks(config, False, list)}
     assert sinks == {"jsonl": "ecs", "kafka": "ocsf", "webhook": "native"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ def test_the_sidecar_deletes_by_itself(tmp_path: Path) -> None:
     folder.forgotten = gone.append
     said: list[str] = []
     telling = Telling(None, folder, None, lambda event, **_: said.append(event))  # type: ignore[arg-type]
-    telling.publish(None)  # type: ignore[arg-type]  # as the judging thread does where there is nothing to tell
+    telling.publish(SimpleNamespace(open_stories=[]))  # type: ignore[arg-type]  # as the judging thread does where there is nothing to tell
     assert (gone, said) == (["aa"], [])
     assert sorted(path.name for path in cases.iterdir() if path.name.startswith("aa")) == []
     assert sorted(path.stem for path in cases.glob("*.names")) == ["bb", "cc"]
