@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from pathlib import Path
@@ -45,8 +46,13 @@ def listed(setting: Setting, out: Path) -> tuple[list[dict[str, str]], str]:
     """The rows of the list, and what the command says of it."""
     cases = setting.folder / "a" / "state" / "cases"
     said = detector("report", setting.incidents(), "--cases", cases, "--exposed", out)
-    names, *rows = [line.split(",") for line in out.read_text().splitlines()]
-    return [dict(zip(names, row, strict=True)) for row in rows], said
+    return rows_of(out), said
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    """The rows of a list."""
+    with file.open(newline="") as text:
+        return list(csv.DictReader(text))
 
 
 def test_a_campaigns_named_clients_are_listed_exactly(broker: Broker, tmp_path: Path) -> None:
@@ -73,7 +79,7 @@ def test_a_campaigns_named_clients_are_listed_exactly(broker: Broker, tmp_path: 
     assert f"the {len(due):,} that its named clients have read are all listed" in said
     again = tmp_path / "again.csv"
     detector("replay", log, "-q", "--config", setting.write("replay"), "--exposed", again)
-    hashed = {row.split(",")[4] for row in again.read_text().splitlines() if row.endswith(",yes")}
+    hashed = {row["record_hash"] for row in rows_of(again) if row["by_named_client"] == "yes"}
     assert hashed >= {row["record_hash"] for row in own}
 
 
