@@ -24,16 +24,14 @@ from detector.incidents.shared_story import NOWHERE, SharedStory
 from detector.incidents.story import Member, Story
 from detector.incidents.suppression import Suppression, suppressed_by
 from detector.incidents.sweep_rule import Usual
-from detector.incidents.sweep_story import SweepStory
+from detector.incidents.sweep_story import FEWEST_WORKERS, LOOK_BACK_US, SweepStory
 from detector.incidents.together import join, look_back, named, together
 from detector.packing import Arrays, joined
 from detector.records.batch import Batch
 from detector.state.layout import State
 
 DAY_US = 86_400_000_000
-FEWEST_WORKERS = 2  # a queue worked through by one client is a walk
 GROWTH = 1.1  # a story is told again when its record reads have grown by a tenth: 97 times from 100 to a million
-LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of the one that gives it away
 
 Shared = TypeVar("Shared", bound=SharedStory)
 
@@ -140,6 +138,8 @@ class Book:
             return
         reads = self.recent.of_client(signal.client, signal.time_us - DAY_US)
         campaign = self._of_route(CampaignStory, signal.route)
+        if campaign is not None and signal.pattern in INFORMATIONAL:
+            return  # beside it that is no news, and who has a story of its own cannot be enlisted when it is convicted
         if campaign is not None and campaign.claims(signal, reads):
             campaign.enlist(self.state, slot)
             return

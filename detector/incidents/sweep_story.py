@@ -15,6 +15,8 @@ from detector.incidents.sweepers import on_the_line, workers
 from detector.packing import picked
 from detector.state.layout import State
 
+FEWEST_WORKERS = 2  # a queue worked through by one client is a walk
+LOOK_BACK_US = 600_000_000  # a queue's first, half-read block is a neighbour of the one that gives it away
 PATIENCE_US = 300_000_000
 """How long a read may wait for its block's line to show: what 1,024 ids take at 3.4 requests a second."""
 

@@ -256,6 +256,8 @@ def test_whoever_is_found_out_during_a_campaign_belongs_to_it() -> None:
     (story,) = site.book.stories
     assert isinstance(story, CampaignStory)
     crew = [client for client in site.slots if client >= 10_000_000 and client not in story.members]
+    _found_out(site, crew[0], pattern="metronome")  # of interest to the curious, but not beside a campaign
+    assert site.book.stories == [story]
     _found_out(site, crew[0])
     assert site.book.stories == [story]
     assert site.state.clients["incident"][site.slots[crew[0]]] == story.number
