@@ -112,5 +112,6 @@ def test_killed_and_started_again_it_tells_the_same(tmp_path: Path, broker: Brok
         1 for second in range(900, 1500, 2) if (second // 2) % PERSONS < 50
     )
     # Those of the last minute wait for the tick behind it, which only a further record brings.
-    assert told["scorer", True] == {"reads_on_smelling_grant": 60 * MINUTES - 1200 - 60}
+    reads = 60 * MINUTES - 1200 - 60  # each of another person
+    assert told["scorer", True] == {"reads_on_smelling_grant": reads, "persons_on_smelling_grant": reads}
     assert told["scorer", False]["consent_grant_rate"] == 1.0
