@@ -97,15 +97,3 @@ def spread(words, old_end, capacity):
         words[at, 1] = info
         at += 1
     return n
-
-
-@njit
-def find(words, capacity, key):
-    """The place of a key's first change, or -1."""
-    at = home(key, capacity)
-    end = words.shape[0]
-    while at < end and words[at, 0] != ZERO and words[at, 0] <= key:
-        if words[at, 0] == key:
-            return at
-        at += 1
-    return -1
