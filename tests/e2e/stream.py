@@ -204,14 +204,18 @@ class Member:
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
 
-    def metric(self, name: str, **labels: str) -> float:
-        """The sum of the samples of a metric that have these labels."""
-        total = 0.0
+    def samples(self, name: str, **labels: str) -> list[float]:
+        """The samples of a metric that have these labels."""
+        found = []
         for line in self.get("/metrics")[1].split("\n"):
             head, _, value = line.rpartition(" ")
             if head.partition("{")[0] == name and all(f'{k}="{v}"' in head for k, v in labels.items()):
-                total += float(value)
-        return total
+                found.append(float(value))
+        return found
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Their sum."""
+        return sum(self.samples(name, **labels), 0.0)
 
     def signal(self, number: int) -> None:
         """Sends a signal."""
@@ -256,6 +260,17 @@ def wait(done: Callable[[], bool], seconds: float, what: str, member: Member | N
         if monotonic() > deadline:
             raise TimeoutError(f"no {what} after {seconds} s\n{member.tail() if member else ''}")
         pause(0.05)
+
+
+def wait_for_end(member: Member, partitions: int, seconds: float = 60.0) -> None:
+    """Until it has read these partitions to their ends. The lag of one that was just given to it is not known before
+    the broker's first answer, and is not told until then."""
+
+    def at_end() -> bool:
+        lags = member.samples("detector_kafka_consumer_lag")
+        return len(lags) >= partitions and not any(lags)
+
+    wait(at_end, seconds, f"end of {partitions} partitions", member)
 
 
 def incidents_of(*files: Path) -> list[dict[str, Any]]:

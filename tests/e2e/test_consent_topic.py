@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.broker import Broker
 from tests.e2e.differences import differences
-from tests.e2e.stream import Member, Setting, feed, incidents_of, latest, make_topic, read_to_end, wait
+from tests.e2e.stream import Member, Setting, feed, incidents_of, latest, make_topic, read_to_end, wait, wait_for_end
 
 pytestmark = pytest.mark.e2e
 
@@ -94,7 +94,7 @@ def test_killed_and_started_again_it_tells_the_same(tmp_path: Path, broker: Brok
         stop = _behind(lines, second)
         feed(broker.bootstrap, name, lines[done:stop])
         with Member(setting) as member:
-            wait(lambda: member.metric("detector_kafka_consumer_lag") == 0, 60, "end of the topics", member)
+            wait_for_end(member, 2)
             wait(
                 lambda: member.metric("detector_snapshot_last_success_timestamp_seconds") > 0, 30, "a snapshot", member
             )

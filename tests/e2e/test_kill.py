@@ -27,6 +27,7 @@ from tests.e2e.stream import (
     pause,
     replayed,
     wait,
+    wait_for_end,
 )
 
 pytestmark = pytest.mark.e2e
@@ -81,7 +82,7 @@ class Stream:
         with self.member() as last:
             self._feeder.join(120)
             wait(lambda: last.metric("detector_partitions_assigned") == 3, 60, "assignment", last)
-            wait(lambda: last.metric("detector_kafka_consumer_lag") == 0, 60, "end of the topic", last)
+            wait_for_end(last, 3)
             pause(1.5)  # the last answers of the broker
             assert last.stop() == 0, last.tail()
         return latest(incidents_of(self.setting.folder / "a" / "incidents.jsonl"))

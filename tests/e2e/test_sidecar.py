@@ -25,6 +25,7 @@ from tests.e2e.stream import (
     read_to_end,
     replayed,
     wait,
+    wait_for_end,
 )
 from tests.e2e.traffic import walkers_among_readers
 from tests.e2e.walked import LATENESS, PARTITIONS, Walked, committed, ends, on_topic, produce
@@ -46,7 +47,7 @@ STOP_S = 10.0  # what a supervisor may count on
 def wait_until_read(member: Member, requests: int, seconds: float = 60) -> None:
     """Until this process has parsed so many requests, and has nothing left to read."""
     wait(lambda: member.metric("detector_requests_total") == requests, seconds, f"{requests} requests", member)
-    wait(lambda: member.metric("detector_kafka_consumer_lag") == 0, seconds, "end of the topic", member)
+    wait_for_end(member, 1, seconds)
 
 
 def found_in(setting: Setting, *names: str) -> dict[str, dict[str, object]]:
@@ -261,7 +262,7 @@ def test_following_a_file(tmp_path: Path, walked: Walked) -> None:
         with older.open("ab") as file:
             file.write(_text(walked.lines[third : walked.cut])[-30:])
         log.write_bytes(_text(walked.behind))
-        wait(lambda: member.metric("detector_kafka_consumer_lag") == 0, 30, "end of the log", member)
+        wait_for_end(member, 1, 30)
         wait_until_told(member, walked.due)
         assert member.stop() == 0
     assert not differences(found_in(setting), replayed(setting, [older, log]))

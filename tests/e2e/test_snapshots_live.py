@@ -23,6 +23,7 @@ from tests.e2e.stream import (
     latest,
     read_to_end,
     wait,
+    wait_for_end,
 )
 from tests.e2e.walked import PARTITIONS, Walked, on_topic
 
@@ -71,7 +72,7 @@ def wait_until_read(member: Member, partitions: int = PARTITIONS) -> None:
     """Until this process has the topic and nothing is left to read."""
     wait(lambda: member.metric("detector_partitions_assigned") == partitions, 40, "assignment", member)
     wait(lambda: member.metric("detector_requests_total") > 0, 40, "requests", member)
-    wait(lambda: member.metric("detector_kafka_consumer_lag") == 0, 40, "end of the topic", member)
+    wait_for_end(member, partitions, 40)
 
 
 def wait_until_told(member: Member, due: set[str], *names: str) -> None:

@@ -13,7 +13,18 @@ import pytest
 
 from detector.clock import monotonic
 from tests.e2e.broker import Broker
-from tests.e2e.stream import Member, Setting, feed, incidents_of, latest, make_topic, pause, replayed, wait
+from tests.e2e.stream import (
+    Member,
+    Setting,
+    feed,
+    incidents_of,
+    latest,
+    make_topic,
+    pause,
+    replayed,
+    wait,
+    wait_for_end,
+)
 from tests.e2e.traffic import walkers_among_readers
 
 pytestmark = pytest.mark.e2e
@@ -88,7 +99,7 @@ class Storm:
             self.go(name)
         (name, last), *_ = self.members.items()
         wait(lambda: last.metric("detector_partitions_assigned") == PARTITIONS, 90, "all partitions", last)
-        wait(lambda: last.metric("detector_kafka_consumer_lag") == 0, 120, "end of the topic", last)
+        wait_for_end(last, PARTITIONS, 120)
         pause(2)
         self.go(name)
         # A member that takes a partition over judges its rows beside others than the one before: a number of the
