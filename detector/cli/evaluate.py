@@ -26,10 +26,10 @@ def evaluate(
     ] = None,
     output: Annotated[str, typer.Option(help="table or json.")] = "table",
     suite: Annotated[
-        str | None, typer.Option(metavar="quick|full", help="Instead of a log: every pattern, confuser and rival.")
+        str | None, typer.Option(metavar="NAME", help="Instead of a log: quick, seeds, large or evasive.")
     ] = None,
     only: Annotated[str, typer.Option(metavar="CASE", help="Of the suite: cases that begin so: P4, P4/shared.")] = "",
-    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="Of the suite. [quick: 1, full: 5]")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="Of the suite. [1, of `seeds` 5]")] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of the suite: finished cases (JSON lines), gone on with.")
     ] = None,
@@ -37,7 +37,10 @@ def evaluate(
     forms: Annotated[
         str, typer.Option(metavar="e1,e2", help="Of the suite: evasive cases of these forms instead of its own.")
     ] = "",
-    rivals: Annotated[bool, typer.Option(help="Of the suite: the rivals' rules and models too.")] = True,
+    rivals: Annotated[bool, typer.Option(help="Of the suite quick: the rivals' rules and models too.")] = True,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="Of the suite: run nothing; the table of what --resume FILE holds.")
+    ] = False,
 ) -> int:
     """Judge a labelled log, or run the suite: records exposed before the alert, minutes, false incidents, names."""
     from detector.errors import UsageError
@@ -53,9 +56,9 @@ def evaluate(
             raise UsageError("--suite makes its own logs: leave out LOG and --truth")
         wanted = tuple(form.strip().lower() for form in forms.split(",") if form.strip())
         options = {"only": only, "seeds": seeds, "rivals": rivals, "forms": wanted}
-        return _suite(suite, options, resume, markdown, output)
+        return _suite(suite, options, resume, kept, markdown, output)
     if log is None or truth is None:
-        raise UsageError("give LOG and --truth FILE, or --suite quick or full")
+        raise UsageError("give LOG and --truth FILE, or --suite quick, seeds, large or evasive")
     return _log(log, truth, config, incidents, output)
 
 
@@ -89,7 +92,9 @@ def _labels(folder: Path, output: str) -> int:
     return 0
 
 
-def _suite(name: str, options: dict[str, Any], resume: Path | None, markdown: Path | None, output: str) -> int:
+def _suite(
+    name: str, options: dict[str, Any], resume: Path | None, kept: bool, markdown: Path | None, output: str
+) -> int:
     import json
 
     from detector.errors import SinkError, UsageError
@@ -103,7 +108,9 @@ def _suite(name: str, options: dict[str, Any], resume: Path | None, markdown: Pa
     if not chosen.cases:
         asked = f"--forms {','.join(options['forms'])}, " if options["forms"] else ""
         raise UsageError(f"{asked}--only {options['only']!r}: no case of the suite begins so")
-    lines = chosen.run(resume, lambda text: typer.echo(text, err=True))
+    if kept and resume is None:
+        raise UsageError("--kept shows what --resume FILE holds: name the file")
+    lines = chosen.kept(resume) if kept and resume else chosen.run(resume, lambda text: typer.echo(text, err=True))
     given = "".join(f" --{k} {options[k]}" for k in ("only", "seeds") if options[k])
     given += f" --forms {','.join(options['forms'])}" if options["forms"] else ""
     text = written(chosen, lines, f"detector evaluate --suite {name}{given}")

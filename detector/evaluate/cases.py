@@ -96,6 +96,7 @@ class Setting:
         slow_rate: ordinary requests a second of the worlds of e5, which takes fourteen days.
         tail_seconds: how long a case goes on after its first actionable alert.
         compare_seconds: how long a case goes on for the rivals; 0 = no rivals.
+        seeds: of the plain forms and confusers, where nobody says.
     """
 
     rate: float
@@ -106,13 +107,18 @@ class Setting:
     slow_rate: float = 100.0
     tail_seconds: float = 600.0
     compare_seconds: float = HOUR
+    seeds: int = 1
 
+
+# 1/33 of the traffic the targets are set for: a quarter of a million client-days. Attacks keep their own rates.
+_QUICK = Setting(rate=300, warm_hours=10, quiet_hours=36, clients=1 << 19, objects=1 << 24)
 
 SETTINGS = {
-    # 1/33 of the traffic the targets are set for: a quarter of a million client-days. Attacks keep their own rates.
-    "quick": Setting(rate=300, warm_hours=10, quiet_hours=36, clients=1 << 19, objects=1 << 24),
-    # 8 M client-days; tables as they need them: 30 M distinct records a day.
-    "full": Setting(rate=10_000, warm_hours=24, quiet_hours=48, clients=1 << 24, objects=1 << 26),
+    "quick": _QUICK,
+    "seeds": replace(_QUICK, compare_seconds=0, seeds=5),
+    # The traffic the targets are set for, from midnight to the middle of the morning: tables as 288 M requests need.
+    "large": Setting(rate=10_000, warm_hours=8, quiet_hours=12, clients=1 << 23, objects=1 << 26, compare_seconds=0),
+    "evasive": replace(_QUICK, compare_seconds=0),
     # For the project's own tests: seconds.
     "tiny": Setting(
         rate=5, warm_hours=0.5, quiet_hours=0.5, clients=1 << 14, objects=1 << 18, tail_seconds=60, compare_seconds=300
@@ -165,7 +171,6 @@ PLAIN: tuple[Case, ...] = (
 CONFUSED = Case("quiet", confusers=tuple(CONFUSERS), target=QUIET)
 LOOSE = replace(CONFUSED, budget=10.0)
 
-_QUICK = tuple(f"P{n}" for n in range(1, 14))
 _EVASIVE_HOURS = 3.0  # at most; patterns that are over sooner keep their own length
 _RAMP_DAYS = 14.0
 _RAMP_SCALE = 100.0  # a ramp's ordinary traffic is a hundredth of the full suite's, and so are attacks above 1/s
@@ -191,20 +196,17 @@ def suite(name: str, seeds: int | None = None) -> list[Case]:
     """The cases of a suite, those of one world together.
 
     Args:
-        name: ``quick``, ``full`` or ``tiny``.
-        seeds: of the plain forms and confusers; None = one, five where the suite is ``full``.
+        name: ``quick``: one seed, rivals beside; ``seeds``: five, and the confusers once more at a budget of ten false
+            incidents a day; ``large``: one seed at 10,000 requests a second; ``evasive``: the forms e1 to e7; ``tiny``.
+        seeds: of the plain forms and confusers; None = as the setting says.
     """
     if name == "tiny":
         return [Case("P1", "fast", target=_P1, seconds=60), Case("quiet", confusers=("N5", "N12"), target=QUIET)]
-    if name == "quick":
-        chosen = [case for case in PLAIN if case.pattern in _QUICK] + [CONFUSED]
-        return [replace(case, seed=1 + k) for k in range(seeds or 1) for case in chosen]
-    found: list[Case] = []
-    for seed in range(1, 1 + (seeds or 5)):
-        found += [replace(case, seed=seed) for case in (*PLAIN, CONFUSED)]
-        if seed == 1:
-            found += [*(case for case in evasive() if case.form != "e5"), LOOSE]
-    return found + [case for case in evasive() if case.form == "e5"]
+    if name == "evasive":
+        return sorted(evasive(), key=lambda case: case.form == "e5")
+    each = range(1, 1 + (seeds or SETTINGS[name].seeds))
+    found = [replace(case, seed=seed) for seed in each for case in (*PLAIN, CONFUSED)]
+    return [*found, LOOSE] if name == "seeds" else found
 
 
 def _time(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.evaluate.nth import Counter
 from detector.records.batch import Batch
 from detector.simulate.columns.rows import Rows
 from detector.simulate.ledger import Ledger
@@ -51,7 +52,7 @@ class Observed:
     _ledgers: list[Ledger] = field(default_factory=list)
     _seen: list[npt.NDArray[Any]] = field(default_factory=list)
     _counts: list[npt.NDArray[Any]] = field(default_factory=list)
-    _asked: dict[int, int] = field(default_factory=dict)
+    _asked: Counter = field(default_factory=Counter)
     last_us: int = 0
 
     def add(self, part: Labelled, whole: Rows | None = None) -> None:
@@ -83,14 +84,7 @@ class Observed:
 
     def _nth(self, batch: Batch, asked: Mask) -> npt.NDArray[np.int64]:
         """The number of each request among those of its client on its route."""
-        key = batch.client[asked] ^ (batch.route[asked].astype(np.uint64) * _ODD)
-        found, place, count = np.unique(key, return_inverse=True, return_counts=True)
-        before = np.array([self._asked.get(k, 0) for k in found.tolist()], np.int64)
-        self._asked.update(zip(found.tolist(), (before + count).tolist(), strict=True))
-        order = np.argsort(place, kind="stable")
-        nth = np.empty(len(key), np.int64)
-        nth[order] = np.arange(len(key)) - np.repeat(np.cumsum(count) - count, count) + 1
-        return nth + before[place]
+        return self._asked.nth(batch.client[asked] ^ (batch.route[asked].astype(np.uint64) * _ODD))
 
     @property
     def attacked(self) -> bool:

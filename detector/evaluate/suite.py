@@ -59,7 +59,17 @@ class Suite:
         begins = f"{only.lower().rstrip('/')}/" if only else ""
         chosen = [case for case in evasive() if case.form in forms] if forms else suite(name, seeds)
         cases = [case for case in chosen if f"{case.key.lower()}/".startswith(begins)]
-        return cls(name, SETTINGS[name], cases, rivals)
+        return cls(name, SETTINGS[name], cases, rivals and SETTINGS[name].compare_seconds > 0)
+
+    def kept(self, file: Path) -> list[Line]:
+        """What a file of finished lines holds of this suite, the newest of each case, of whatever code it is.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        done = {line["key"]: line for line in _read(file)}
+        worlds = dict.fromkeys(world_of(case, self.setting).key for case in self.cases)
+        return [done[key] for key in (*worlds, *(case.key for case in self.cases)) if key in done]
 
     def run(self, file: Path | None, say: Say) -> list[Line]:
         """Runs what is not finished yet; returns a line for every case, and for every world's warm-up, in order.

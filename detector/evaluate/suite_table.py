@@ -12,6 +12,8 @@ from detector.evaluate.suite import Suite
 Line = dict[str, Any]
 Cells = Sequence[str]
 
+_RUNS = 4  # whose survival is shown one by one
+
 _NO_CENSUS = (
     "agent-census: not among the packages of this environment, so it was not run; it names no moment and no records."
 )
@@ -34,13 +36,21 @@ def markdown(suite: Suite, lines: Sequence[Line], command: str) -> str:
     head = [
         f"# Evaluation, {suite.name}",
         "",
-        f"`{command}`, digest `{suite.digest}` (code, configuration, setting). Ordinary traffic: {s.rate:g} requests a "
-        f"second, {s.warm_hours:g} h of warm-up a seed, attacks at their own rates on a fork of it; tables of "
+        f"`{command}`, {_digests(suite, lines)} (code, configuration, setting). Ordinary traffic: {s.rate:g} requests "
+        f"a second, {s.warm_hours:g} h of warm-up a seed, attacks at their own rates on a fork of it; tables of "
         f"{s.clients:,} clients and {s.objects:,} objects. Log time throughout; no lateness.",
         "",
     ]
     parts = [head, _attacks(attacks), _quiet(quiet, warm), _survival([*warm, *(line for _, line in quiet)])]
     return "\n".join(text for part in [*parts, _rivals(attacks, warm)] for text in part) + "\n"
+
+
+def _digests(suite: Suite, lines: Sequence[Line]) -> str:
+    made = sorted({str(line.get("digest", suite.digest)) for line in lines}) or [suite.digest]
+    digests = ", ".join(f"`{digest}`" for digest in made)
+    return f"digest {digests}" + (
+        "" if made == [suite.digest] else f"; that of the code as it is now is `{suite.digest}`"
+    )
 
 
 def verdict(case: Case, figures: dict[str, Any]) -> str:
@@ -129,15 +139,16 @@ def _tallied(names: list[str]) -> str:
 
 
 def _survival(lines: Sequence[Line]) -> list[str]:
-    rows = []
-    for line in lines:
-        s = line["survival"]
-        for name, counts in s["named"].items():
+    """By run, and where these are many all together."""
+    rows: list[Cells] = []
+    runs = [(line["key"], line["survival"]) for line in lines]
+    for name, s in runs if len(runs) <= _RUNS else [(f"{len(runs)} runs", _pooled([s for _, s in runs]))]:
+        for statistic, counts in s["named"].items():
             shares = [f"{count / max(s['clients'], 1):.1e}" for count in counts]
-            rows.append((line["key"], f"{s['clients']:,} clients", name, *shares))
+            rows.append((name, f"{s['clients']:,} clients", statistic, *shares))
         if cells := s.get("cells"):
             shares = [f"{count / cells['sequences']:.1e}" for count in cells["above"]]
-            rows.append((line["key"], f"{cells['sequences']:,} sequences", "scores of cells", *shares))
+            rows.append((name, f"{cells['sequences']:,} sequences", "scores of cells", *shares))
     levels = ("1e-2", "1e-3", "1e-4")
     said = ["## Survival of the statistics over ordinary client-days", ""]
     said += ["Share of reading clients that pass a level which promises at most 1e-2, 1e-3, 1e-4: by a detector's "]
@@ -146,6 +157,19 @@ def _survival(lines: Sequence[Line]) -> list[str]:
     )
     said[-1] += "of evidence, a floor; a walk and a metronome have fixed bounds, the same at each level)."
     return [*said, "", *_table(("run", "of", "statistic", *levels), rows), ""]
+
+
+def _pooled(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Counts of several runs as if they were one."""
+    named: dict[str, list[int]] = {}
+    for s in found:
+        for statistic, counts in s["named"].items():
+            before = named.get(statistic, [0] * len(counts))
+            named[statistic] = [a + b for a, b in zip(before, counts, strict=True)]
+    cells = [s["cells"] for s in found if s.get("cells")]
+    above = [sum(level) for level in zip(*(c["above"] for c in cells), strict=True)]
+    pooled = {"sequences": sum(c["sequences"] for c in cells), "above": above} if cells else {}
+    return {"clients": sum(s["clients"] for s in found), "named": named, "cells": pooled}
 
 
 def _rivals(attacks: Sequence[tuple[Case, Line]], warm: Sequence[Line]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter as Tally
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from detector.cli.main import app
-from detector.evaluate.cases import PLAIN, SETTINGS, Case, Target, evasive, suite
+from detector.evaluate.cases import PLAIN, SETTINGS, Case, Target, suite
 from detector.evaluate.ground import Ground, world_of
+from detector.evaluate.nth import Counter
 from detector.evaluate.poisson import upper_bound
 from detector.evaluate.suite import Suite
 from detector.evaluate.suite_table import markdown, verdict
@@ -51,6 +53,35 @@ def test_finished_cases_are_not_run_again(finished: tuple[Path, list[dict[str, o
     said: list[str] = []
     assert Suite.of("tiny").run(file, said.append) == lines
     assert said == []
+
+
+def test_what_is_kept_is_shown_whatever_code_made_it(
+    finished: tuple[Path, list[dict[str, object]]], tmp_path: Path
+) -> None:
+    """Lines of an earlier code are not taken up, but their table can be had, and says whose digest they bear."""
+    file, lines = finished
+    older = tmp_path / "older.jsonl"
+    older.write_text("".join(json.dumps({**line, "digest": "0" * 12}) + "\n" for line in lines), "ascii")
+    arguments = ["evaluate", "--suite", "tiny", "--kept"]
+    run = CliRunner().invoke(app, [*arguments, "--resume", str(older)])
+    assert run.exit_code == 0
+    digest = Suite.of("tiny").digest
+    assert f"digest `{'0' * 12}`; that of the code as it is now is `{digest}`" in run.stdout
+    assert "1 of 1 targets met" in run.stdout
+    assert digest in CliRunner().invoke(app, [*arguments, "--resume", str(file)]).stdout
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_survival_of_many_runs_is_told_together(finished: tuple[Path, list[dict[str, object]]]) -> None:
+    """Five runs' clients and counts are added up under one name."""
+    chosen = Suite.of("tiny")
+    quiet = next(case for case in chosen.cases if case.pattern == "quiet")
+    (line,) = [line for line in finished[1] if line["key"] == quiet.key]
+    cases = [replace(quiet, seed=1 + n) for n in range(5)]
+    text = markdown(replace(chosen, cases=cases), [{**line, "key": case.key} for case in cases], "many")
+    survival = line["survival"]
+    assert isinstance(survival, dict)
+    assert f"| 5 runs | {5 * survival['clients']:,} clients | bulk |" in text
 
 
 def test_same_seed_same_figures(finished: tuple[Path, list[dict[str, object]]]) -> None:
@@ -123,11 +154,15 @@ def test_fork_goes_on_where_the_warm_up_ended() -> None:
 
 def test_suites_hold_the_whole_catalogue() -> None:
     """Every pattern in plain form, every form that makes sense, all seeds; no case twice."""
-    full = suite("full")
-    assert {case.pattern for case in full} == {*PATTERNS, "quiet"}
-    assert len({case.key for case in full}) == len(full)
-    assert {(c.pattern, c.form) for c in evasive()} == {(p.key, form) for p in PATTERNS.values() for form in p.forms}
-    assert {case.seed for case in full if case.form == "plain"} == {1, 2, 3, 4, 5}
+    for name in ("quick", "seeds", "large"):
+        plain = suite(name)
+        assert {case.pattern for case in plain} == {*PATTERNS, "quiet"}
+        assert len({case.key for case in plain}) == len(plain)
+        assert {case.seed for case in plain} == set(range(1, SETTINGS[name].seeds + 1))
+    assert {case.budget for case in suite("seeds")} == {1.0, 10.0}
+    assert {(c.pattern, c.form) for c in suite("evasive")} == {
+        (p.key, form) for p in PATTERNS.values() for form in p.forms
+    }
     for case in PLAIN:
         PATTERNS[case.pattern].variant(case.variant)
 
@@ -135,7 +170,7 @@ def test_suites_hold_the_whole_catalogue() -> None:
 @pytest.mark.slow
 def test_every_case_can_be_staged() -> None:
     """No case of any suite asks for more than its world has, and each attack lasts as long as its case."""
-    for name in ("quick", "full"):
+    for name in ("large", "evasive"):
         for case in suite(name, seeds=1):
             scene = Ground(world_of(case, SETTINGS[name]), SETTINGS[name]).play(case).scene
             assert (scene is None) == (case.pattern == "quiet")
@@ -155,7 +190,7 @@ def test_counts_only_hides_numbers_but_not_the_truth() -> None:
 
 def test_only() -> None:
     """Whole parts of a key count: P1 is not P10."""
-    assert {case.pattern for case in Suite.of("full", only="p1").cases} == {"P1"}
+    assert {case.pattern for case in Suite.of("seeds", only="p1").cases} == {"P1"}
     assert {case.variant for case in Suite.of("quick", only="P4/shared").cases} == {"shared"}
     assert Suite.of("quick").cases == suite("quick")
 
@@ -199,3 +234,16 @@ def test_forms_take_the_evasive_cases_of_a_suite() -> None:
     chosen = Suite.of("quick", only="P5", forms=("e1", "e7"))
     assert [case.key for case in chosen.cases] == ["P5/third/e1/seed-1", "P5/third/e7/seed-1"]
     assert chosen.setting == Suite.of("quick").setting
+
+
+def test_nth_of_very_many_keys() -> None:
+    """Numbers go on over calls, and through the merging of what is held in a dictionary into columns."""
+    chance = np.random.default_rng(4)
+    counter, seen = Counter(recent=50), Tally[int]()
+    for _ in range(40):
+        keys = chance.integers(0, 300, 60).astype(np.uint64)
+        expected = []
+        for key in keys.tolist():
+            seen[key] += 1
+            expected.append(seen[key])
+        assert counter.nth(keys).tolist() == expected
