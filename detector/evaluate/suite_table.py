@@ -41,6 +41,8 @@ def markdown(suite: Suite, lines: Sequence[Line], command: str) -> str:
         f"{s.clients:,} clients and {s.objects:,} objects. Log time throughout; no lateness.",
         "",
     ]
+    if missing := len(suite.cases) - len(done):
+        head += [f"{missing} of the suite's {len(suite.cases)} cases have not been run yet.", ""]
     parts = [head, _attacks(attacks), _quiet(quiet, warm), _survival([*warm, *(line for _, line in quiet)])]
     return "\n".join(text for part in [*parts, _rivals(attacks, warm)] for text in part) + "\n"
 

@@ -82,6 +82,9 @@ def test_survival_of_many_runs_is_told_together(finished: tuple[Path, list[dict[
     survival = line["survival"]
     assert isinstance(survival, dict)
     assert f"| 5 runs | {5 * survival['clients']:,} clients | bulk |" in text
+    assert "1 of the suite's 6 cases have not been run yet." in markdown(
+        replace(chosen, cases=[*chosen.cases[:1], *cases]), [{**line, "key": case.key} for case in cases], "many"
+    )
 
 
 def test_same_seed_same_figures(finished: tuple[Path, list[dict[str, object]]]) -> None:
