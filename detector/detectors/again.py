@@ -20,7 +20,7 @@ PATTERN = "over_fetch"
 
 SHARE = 0.05
 """Of the budget of false incidents: as much as each detector of accounts has (`detectors.accounts`), out of the part
-for partners and consent where there is no policy, on top of it where there is one (`Budget`)."""
+for partners and consent (`Budget.PARTNERS`)."""
 
 
 def judge(evidence: ClientEvidence, route: Any, records: int, looks: float, budget: Budget) -> Signal | None:
