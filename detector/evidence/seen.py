@@ -10,11 +10,22 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from detector.compiled import Array, Kernel, Scalar
 from detector.errors import SnapshotVersion
 from detector.packing import Arrays
 
 PROBES = 3
 """Bits a person: at eight bits of filter each, three in a hundred are taken for seen who were not (Bloom's formula)."""
+
+ADD = Kernel(
+    "detector.evidence.seen_kernel:add",
+    [
+        *(Array("u1", 2), Array("i8")),  # filters, and which span each is of
+        *(Array("u8"), Array("i8")),  # persons, and when each was seen
+        *(Scalar("i8"), Scalar("u8"), Scalar("i8")),  # length of a span, bits of a filter less one, bits a person
+    ],
+    returns="",
+)
 
 
 class Seen:
@@ -44,15 +55,8 @@ class Seen:
             person: uint64 (n,), keyed hashes; 0 = nobody.
             time_us: int64 (n,), of each.
         """
-        span = time_us // self._span_us
-        oldest = max(int(self._held.max()), int(span.max(initial=-1))) - len(self._held)
-        known = (person != 0) & (span > oldest)
-        for s in np.unique(span[known]).tolist():
-            at = s % len(self._held)
-            if s > self._held[at]:
-                self._rows[at], self._held[at] = 0, s
-            place = self._places(person[known & (span == s)]).ravel()
-            np.bitwise_or.at(self._rows[at], place >> 3, np.uint8(1) << (place & 7).astype(np.uint8))
+        persons, moments = np.ascontiguousarray(person), np.ascontiguousarray(time_us)
+        ADD(self._rows, self._held, persons, moments, self._span_us, int(self._mask), PROBES)
 
     def __call__(
         self, person: npt.NDArray[np.uint64], time_us: npt.NDArray[np.int64], back: int

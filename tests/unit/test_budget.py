@@ -18,7 +18,7 @@ from detector.detectors import (
 )
 from detector.detectors.again import SHARE
 from detector.detectors.signal import Budget
-from detector.detectors.tallies import FEWEST_LOOKS, limit
+from detector.detectors.tallies import limit
 from detector.detectors.usage import TESTS
 from detector.state.accounts import RATIOS
 from detector.state.cells import CHANNELS, LAMBDAS

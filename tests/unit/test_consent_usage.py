@@ -10,7 +10,7 @@ from detector.detectors.signal import Budget
 from detector.detectors.usage import TESTS, Verdict, agreement, drift, long_gone, while_away
 from detector.errors import SnapshotVersion, UsageError
 from detector.evidence.likelihood import PRIOR_STRENGTH
-from detector.evidence.seen import Seen
+from detector.evidence.seen import PROBES, Seen
 from detector.evidence.usage import DRIFT, HOUR_US, HOURS, PLENTY, PURPOSES, Usage, Uses
 from detector.records.keys import REPLAY_KEY
 from detector.records.last_seen import read_last_seen
@@ -56,6 +56,23 @@ def test_filters_do_not_depend_on_cuts_and_survive_a_snapshot() -> None:
         Seen(MINUTE_US, 8, 1 << 13).load(whole.save())
     with pytest.raises(SnapshotVersion):
         Seen(2 * MINUTE_US, 8, 1 << 12).load(whole.save())
+
+
+def test_filters_hold_the_bits_of_those_seen_and_no_others() -> None:
+    """Row by row in plain Python the same bits are set: nobody's are not, nor those of a span older than the ring."""
+    rng = np.random.default_rng(11)
+    seen, who = Seen(MINUTE_US, 4, 1 << 10), persons(rng, 40)
+    at = NOW + rng.permutation(40) % 6 * MINUTE_US
+    who[::7] = 0
+    expected = np.zeros((4, 1 << 10), np.bool_)
+    for person, span in zip(who.tolist(), (at // MINUTE_US).tolist(), strict=True):
+        if person and span > (NOW // MINUTE_US + 5) - 4:
+            for probe in range(PROBES):
+                expected[span % 4, (person + probe * (person >> 32 | 1)) % (1 << 10)] = True
+    seen.add(who, at)
+    kept = seen.save()
+    np.testing.assert_array_equal(np.unpackbits(kept["rows"].view(np.uint8), axis=1, bitorder="little"), expected)
+    assert sorted(kept["held"].tolist()) == [NOW // MINUTE_US + n for n in (2, 3, 4, 5)]
 
 
 def used(
