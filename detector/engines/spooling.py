@@ -3,6 +3,7 @@
 A case takes milliseconds to make, for it tells an incident in full, and only the judging thread may look at stories. An
 incident that nobody could tell after a crash is owed: no snapshot is taken that lies behind it, so the rows are judged
 again. Of one that is still open the case may be older than the story, for whoever takes the snapshot up writes it anew.
+A case the disk refuses stays due, and is owed as before: one is tried every few seconds until it is taken.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ RENEW_S = 60.0
 """How far the case of an open incident may lag behind its records. An incident is told anew when it has grown by a
 tenth (`book.GROWTH`); what was read since must be on the disk too, for the topic may be gone tomorrow."""
 LOOK_S = 5.0  # between two looks for open incidents that have grown
+RETRY_S = 5.0  # after a refusal, before the folder is tried again: as often as one case is written (`cases.EVERY_S`)
 
 
 @dataclass
@@ -39,6 +41,9 @@ class Spool:
     _due: dict[str, tuple[Story, str]] = field(default_factory=dict)
     _kept: dict[str, tuple[int, float]] = field(default_factory=dict)  # record reads in the case, and when: open ones
     _look_due_s: float = 0.0
+    _refused: dict[str, tuple[str, int]] = field(default_factory=dict)  # why the last time, and how often
+    _again_s: float = float("-inf")  # when a folder that refuses is tried again
+    _last_s: float = float("-inf")  # when the last flush had to end
 
     @property
     def owes(self) -> bool:
@@ -56,13 +61,21 @@ class Spool:
         if now >= self._look_due_s:
             self._look_due_s = now + LOOK_S
             self._look(book, now - RENEW_S)
-        self._write(book, now + slice_s)
+        if now >= self._again_s:
+            self._write(book, now + slice_s)
 
     def flush(self, book: Book) -> None:
-        """The process ends: what is due, and what open incidents have grown by; `LAST_S` at most."""
+        """The process ends: what is due, and what open incidents have grown by; `LAST_S` at most, also when asked twice
+        on the way out."""
         now = clock.monotonic()
+        if now >= self._last_s + LAST_S:
+            self._last_s = now + LAST_S
+        elif now >= self._last_s:
+            return
         self._look(book, now)
-        self._write(book, now + LAST_S, last=True)
+        self._write(book, self._last_s, last=True)
+        if not self._due:
+            self._last_s = float("-inf")
 
     def _look(self, book: Book, before_s: float) -> None:
         for story in book.open_stories:
@@ -76,10 +89,29 @@ class Spool:
                 if not self.cases.write(story, book, noticed_at, last):
                     continue  # it was written just now
             except SinkError as error:
-                self.tell("case_failed", reason=str(error))
-            del self._due[identity]
-            self._kept[identity] = story.reads, clock.monotonic()
-            if story.closed:
-                del self._kept[identity]
+                self._refuse(identity, str(error))
+                if last and clock.monotonic() < end_s:
+                    continue  # there is no later; another one may be smaller
+                return
+            self._take(story)
             if clock.monotonic() >= end_s:
                 return
+
+    def _refuse(self, identity: str, reason: str) -> None:
+        """It waits behind the others, so that one the disk never takes holds back none; what is told of it again is
+        only another reason."""
+        self._due[identity] = self._due.pop(identity)
+        said, times = self._refused.get(identity, ("", 0))
+        self._refused[identity] = reason, times + 1
+        self._again_s = clock.monotonic() + RETRY_S
+        if said != reason:
+            self.tell("case_failed", reason=reason, incident=identity, refused=times + 1, due=len(self._due))
+
+    def _take(self, story: Story) -> None:
+        del self._due[story.identity]
+        self._again_s = float("-inf")
+        self._kept[story.identity] = story.reads, clock.monotonic()
+        if story.closed:
+            del self._kept[story.identity]
+        if refused := self._refused.pop(story.identity, None):
+            self.tell("case_kept", incident=story.identity, refused=refused[1])

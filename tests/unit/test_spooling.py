@@ -12,7 +12,7 @@ from detector import clock
 from detector.config import Config, ReplaySettings
 from detector.engines import spooling
 from detector.engines.local import replay
-from detector.engines.spooling import LOOK_S, RENEW_S, SLICE_S, Spool
+from detector.engines.spooling import LAST_S, LOOK_S, RENEW_S, RETRY_S, SLICE_S, Spool
 from detector.errors import SinkError
 from detector.incidents.book import Book
 from detector.sinks.case_files import read_case, read_records
@@ -128,8 +128,7 @@ def test_what_has_grown_is_written_though_nobody_tells_it(spool: Spool, slow: Sl
 
 
 def test_what_may_wait_holds_up_no_snapshot(spool: Spool, slow: Slow, passed: list[float]) -> None:
-    """An open incident that has a case is not owed; one that has ended is, until its case says so; where the disk
-    refuses it is said and given up, as a snapshot that never comes would be worse."""
+    """An open incident that has a case is not owed; one that has ended is, until its case says so."""
     story, book = Tiny("b" * 32), Stories()
     spool.note(story)  # type: ignore[arg-type]
     spool.work(book)  # type: ignore[arg-type]
@@ -143,12 +142,97 @@ def test_what_may_wait_holds_up_no_snapshot(spool: Spool, slow: Slow, passed: li
     assert not spool.owes
     assert slow.written[story.identity][0] == 120
     assert noticed <= clock.wall().isoformat()
+
+
+def test_a_case_the_disk_refuses_stays_due(slow: Slow, passed: list[float]) -> None:
+    """It is owed, tried again every five seconds and no more often, told of once, and written in the end as noticed at
+    first; a burst behind it is written then, and when the reason changes it is told again."""
+    said: list[tuple[str, int]] = []
+    spool = Spool(slow, lambda event, **facts: said.append((event, facts["refused"])))
+    tries: list[str] = []
+    write = slow.write
+
+    def counted(story: Any, book: Any, noticed_at: str, last: bool = False) -> bool:
+        tries.append(story.identity)
+        return write(story, book, noticed_at, last)
+
+    slow.write = counted  # type: ignore[method-assign]
+    stories, book = [Tiny(f"{n:032x}") for n in range(4)], Stories()
     slow.refuses = True
+    for story in stories:
+        spool.note(story)  # type: ignore[arg-type]
+    noticed = spool._due[stories[0].identity][1]
+    for _ in range(200):  # ten seconds of turns
+        spool.work(book, 0.5)  # type: ignore[arg-type]
+        passed[0] += 0.05
+    assert spool.owes
+    assert tries == [story.identity for story in stories[:2]]  # never the same one twice while others wait
+    assert said == [("case_failed", 1), ("case_failed", 1)]
+    spool.note(stories[0])  # type: ignore[arg-type]
+    slow.refuses = False
+    passed[0] += RETRY_S
+    spool.work(book)  # type: ignore[arg-type]
+    assert not spool.owes
+    assert slow.written[stories[0].identity] == (100, noticed)
+    assert said[2:] == [("case_kept", 1), ("case_kept", 1)]
+
+
+def test_a_folder_that_refuses_holds_up_no_shutdown(slow: Slow, passed: list[float]) -> None:
+    """However many cases are refused, the way out takes three seconds at most, also where it is asked for twice, and
+    what could be written then is; nothing is forgotten for the next assignment."""
     said: list[str] = []
-    failing = Spool(slow, lambda event, **_: said.append(event))
-    failing.note(Tiny("c" * 32))  # type: ignore[arg-type]
-    failing.work(book)  # type: ignore[arg-type]
-    assert (failing.owes, said) == (False, ["case_failed"])
+    spool, book, stories = Spool(slow, lambda event, **_: said.append(event)), Stories(), []
+
+    def refused(story: Any, _: Any, noticed_at: str, last: bool = False) -> bool:
+        passed[0] += COST_S
+        if story.identity.endswith("f"):
+            slow.written[story.identity] = story.reads, noticed_at
+            return True
+        raise SinkError("no room")
+
+    slow.write = refused  # type: ignore[method-assign]
+    for n in range(2 * BURST):
+        stories.append(Tiny(f"{n:032x}"))
+        spool.note(stories[-1])  # type: ignore[arg-type]
+    began = passed[0]
+    spool.flush(book)  # type: ignore[arg-type]
+    spool.flush(book)  # type: ignore[arg-type]
+    assert LAST_S <= passed[0] - began <= LAST_S + COST_S
+    assert len(slow.written) > 10
+    assert len(said) == len(set(spool._refused))
+    passed[0] += LAST_S
+    spool.flush(book)  # type: ignore[arg-type]
+    assert len(slow.written) > 2 * 10
+    assert spool.owes
+
+
+def test_a_folder_that_takes_again_gets_every_case(tmp_path: Path) -> None:
+    """A real folder that cannot be written to: no snapshot may be taken; put back, cases are there, each as noticed
+    when its incident was."""
+    log = tmp_path / "walks.log"
+    log.write_bytes(b"\n".join(walkers_among_readers(30_000, 6, 3)[0]) + b"\n")
+    result = replay([str(log)], ReplaySettings(config=Config()))
+    assert result.cases is not None
+    book: Book = result.cases.pipeline.book
+    folder = CaseFolder(tmp_path / "cases", {})
+    said: list[str] = []
+    spool = Spool(folder, lambda event, **_: said.append(event))
+    (tmp_path / "cases").rename(tmp_path / "away")
+    (tmp_path / "cases").write_bytes(b"")  # a file where the folder was: writable by nobody, not even root
+    for story in book.stories:
+        spool.note(story)
+    noticed = {story.identity: spool._due[story.identity][1] for story in book.stories}
+    spool.work(book)
+    assert spool.owes
+    (tmp_path / "cases").unlink()
+    (tmp_path / "away").rename(tmp_path / "cases")
+    spool.flush(book)
+    assert not spool.owes
+    assert said == ["case_failed", "case_kept"]
+    for identity, moment in noticed.items():
+        case = read_case(folder.folder, identity)
+        assert case is not None
+        assert case["manifest"]["noticed_at"] == moment
 
 
 def test_real_cases_come_out_whole(tmp_path: Path) -> None:
