@@ -11,7 +11,12 @@ from detector.errors import SnapshotDamaged
 from detector.evidence.judge import COLD, LISTED, OWN, READ, Judged, cohort_of
 from detector.packing import Arrays
 from detector.records.batch import NAME_BYTES, Batch
+from detector.records.shape import METHODS
 from detector.state.layout import State
+from detector.state.sketch import mix_each
+
+IN_BODY = np.array([name in {"POST", "PUT", "PATCH"} for name in METHODS])
+"""By method, whether what is asked for stands in the body, which a log does not show."""
 
 READS = np.dtype(
     [
@@ -45,7 +50,7 @@ def reads_of(batch: Batch, judged: Judged, rows: npt.NDArray[np.int64]) -> npt.N
     """The named rows of a judged batch as records of dtype READS."""
     reads = np.empty(len(rows), READS)
     for column in READS.names or ():
-        if column in ("cold", "own", "slot", "cohort", "listed"):
+        if column in ("object", "cold", "own", "slot", "cohort", "listed"):
             continue
         reads[column] = getattr(batch, column)[rows]
     reads["slot"] = judged.slot[rows]
@@ -53,7 +58,20 @@ def reads_of(batch: Batch, judged: Judged, rows: npt.NDArray[np.int64]) -> npt.N
     reads["own"] = (judged.flags[rows] & OWN) != 0
     reads["cohort"] = cohort_of(judged.flags[rows])
     reads["listed"] = (judged.flags[rows] & LISTED) != 0
+    reads["object"] = _objects(batch, rows, reads["listed"])
     return reads
+
+
+def _objects(batch: Batch, rows: npt.NDArray[np.int64], listed: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
+    """What rows read. A list that names nothing is the same list each time it is asked for; but where the question
+    stands in the body (a batch of numbers), each answer is one of its own, known by where its line stands."""
+    found: npt.NDArray[np.uint64] = batch.object[rows]
+    at = np.flatnonzero(listed & (found == 0))
+    at = at[IN_BODY[batch.method[rows[at]]]]
+    if len(at):
+        line, origin = batch.position[rows[at]].astype(np.uint64), batch.origin[rows[at]].astype(np.uint64)
+        found[at] = mix_each(line, origin + np.uint64(1)) | np.uint64(1)
+    return found
 
 
 class Recent:
@@ -113,6 +131,7 @@ class Recent:
             "cohort": cohort_of(flags),
             "listed": (flags & LISTED) != 0,
         }
+        made["object"] = _objects(batch, rows, made["listed"])
         for name, column in self._columns.items():
             if name in made:
                 column[place] = made[name]

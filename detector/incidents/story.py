@@ -193,7 +193,8 @@ def keys_of(reads: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
     """The objects of reads as one hash each, route included, as in the table of objects; of a list one each row.
 
     A list names no objects, so what it shows is counted as distinct (route, key, page) times rows: a lower bound
-    wherever its filter is not part of the key. Of one answer at most `MOST_ROWS` are counted.
+    wherever its filter is not part of the key. What is asked for in a body is counted each time (`recent.reads_of`): an
+    upper bound where the same is asked again. Of one answer at most `MOST_ROWS` are counted.
     """
     plain = mix_each(reads["object"], reads["route"].astype(np.uint64))
     lists = np.flatnonzero(reads["listed"])

@@ -10,6 +10,7 @@ from detector.incidents.render import told
 from detector.incidents.story import Story, keys_of
 from detector.pipeline import Pipeline, Rules
 from detector.records.batch import MISS, Batch
+from detector.records.shape import METHODS
 from detector.state.layout import Sizes
 from tests.unit.test_judging import OneRoute
 
@@ -80,6 +81,22 @@ def test_rows_of_a_list_are_counted_once_a_page() -> None:
     reads["object"], reads["rows"] = [7, 7, 8, 9], [20, 20, 20, 20]
     reads["listed"] = [True, True, True, False]
     assert len(np.unique(keys_of(reads))) == 41
+
+
+def test_what_is_asked_for_in_a_body_is_counted_each_time() -> None:
+    """The same feed asked for again shows the same rows; a batch of numbers by POST other ones, each line once though
+    it is judged in pieces, and in the case as well."""
+    exposed = []
+    for method in ("GET", "POST"):
+        batch = polls(np.arange(120) * 30.0)
+        batch.method[:], batch.position[:] = METHODS.index(method), np.arange(120) * 300
+        (whole,) = judged(batch)
+        (cut,) = judged(batch.take(slice(0, 90)), batch.take(slice(90, 120)))
+        assert whole.exposed() == cut.exposed()
+        assert whole.records.rows()["rows"].sum() == whole.exposed().estimate
+        exposed.append(whole.exposed().estimate)
+    counted = 120 - 64  # from the row on after the one that convicts
+    assert exposed == [20, 20 * counted]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.7])
