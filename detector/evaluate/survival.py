@@ -21,6 +21,8 @@ import numpy.typing as npt
 from detector.detectors import CLIENT_DETECTORS, Budget, bulk, guessing, over_fetch
 from detector.evidence.client import ClientEvidence
 from detector.pipeline import Pipeline
+from detector.state.cells import clear_born
+from detector.state.layout import COUNTER
 
 MINUTE_US = 60_000_000
 LEVELS = (1e-2, 1e-3, 1e-4)
@@ -50,6 +52,7 @@ class Peaks:
         if now_us // MINUTE_US == self._minute or not hasattr(state, "past"):
             return
         self.minutes, self._minute = self.minutes + 1, now_us // MINUTE_US
+        clear_born(state.past, int(state.counters[COUNTER["minute"]]))
         scores = state.past["score"].reshape(len(state.past), -1)
         if not len(self._peak):
             self._peak = np.full(scores.shape, -1.0)

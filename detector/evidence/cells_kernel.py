@@ -32,7 +32,7 @@ from detector.state.cells import (
     ROUTE_CELL,
     STATISTICS,
 )
-from detector.state.cells_kernel import hashed_cells, sum_cohorts
+from detector.state.cells_kernel import clear_past, hashed_cells, sum_cohorts
 from detector.state.layout import COUNTER
 
 U = np.uint64
@@ -88,8 +88,10 @@ def _expected(h, p, r, k, own_route):
         others = max(np.float64(r.recent[k]) - np.float64(p.recent[k]), 0.0)
         rate = (others + 0.01) / (max(np.float64(r.recent_exposed[e]) - np.float64(p.recent_exposed[e]), 0.0) + 1.0)
     by_others = n * rate
-    usual = (CELL_PRIOR + p.seen[k]) / (CELL_PRIOR + p.expected[k])
     share = (r.seen[k] + 0.1) / (r.exposed[e] + 1.0)
+    if p.seen[k] == 0.0 and p.expected[k] == 0.0 and p.exposed[e] == 0.0 and p.hour[k] == 0.0:
+        return max(by_others, n * share), by_others  # what follows comes to, of a cell without a past
+    usual = (CELL_PRIOR + p.seen[k]) / (CELL_PRIOR + p.expected[k])
     by_past = (CELL_PRIOR + p.seen[k]) / (CELL_PRIOR + p.exposed[e] * share) * share
     return max(usual * by_others, n * by_past, p.hour[k] / 60.0), by_others
 
@@ -207,7 +209,7 @@ def _judge_cell(h, p, r, settled, noise, limits, alarms, room, counters, minute)
 
 
 @njit
-def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, alarms, room, counters, minute):
+def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, alarms, room, blank, counters, minute):
     """Judges the cells that have counted something, in the order of their slots; a route's own ones in a pass for
     themselves, for the others are held against them as they were."""
     words = touched.shape[1]
@@ -233,6 +235,7 @@ def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, 
             settled = minute - born >= CELL_SETTLED_MINUTES
             counters[CELL_MINUTES] += 1
             if not routes_only:
+                clear_past(past, blank, place, minute)
                 _smooth(cells[place], p, room, minute)
             _judge_cell(cells[place], p, r, settled, noise, limits, alarms, room, counters, minute)
         if bits != U(0):
@@ -241,7 +244,7 @@ def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, 
 
 
 @njit
-def _smooth_routes(cells, past, touched, hashed, room, minute):
+def _smooth_routes(cells, past, touched, hashed, room, blank, minute):
     """The routes' smoothed minutes, before their cells are held against them."""
     for word in range(hashed >> 6, touched.shape[1]):
         bits = touched[0, word]
@@ -249,6 +252,7 @@ def _smooth_routes(cells, past, touched, hashed, room, minute):
             place = (word << 6) + lowest(bits)
             bits &= bits - U(1)
             if place >= hashed and past[place].kind == ROUTE_CELL:
+                clear_past(past, blank, place, minute)
                 _smooth(cells[place], past[place], room, minute)
 
 
@@ -265,11 +269,11 @@ def close_minute(now, routes, cells, past, touched, noise, limits, alarms, room,
     if minute == 0:
         return 0
     hashed = hashed_cells(cells, routes)
-    sum_cohorts(cells, past, blank, touched, hashed, minute, counters)
+    sum_cohorts(cells, past, touched, hashed, minute, counters)
     _know_fades(room)
-    _smooth_routes(cells, past, touched, hashed, room, minute)
-    _pass(cells, past, touched, hashed, 0, False, noise, limits, alarms, room, counters, minute)
-    _pass(cells, past, touched, hashed, hashed >> 6, True, noise, limits, alarms, room, counters, minute)
+    _smooth_routes(cells, past, touched, hashed, room, blank, minute)
+    _pass(cells, past, touched, hashed, 0, False, noise, limits, alarms, room, blank, counters, minute)
+    _pass(cells, past, touched, hashed, hashed >> 6, True, noise, limits, alarms, room, blank, counters, minute)
     if now // 60 > minute // 60:
         close_hour(past, touched, noise)
         counters[BUSY] = max(counters[CELL_MINUTES], counters[BUSY] - counters[BUSY] // 24)

@@ -45,6 +45,9 @@ half a megabyte; with 256 rows judging took a sixth longer."""
 FADES = 1440
 """Minutes whose fades are kept in a table: nearly all cells count something again within a day, or are new."""
 
+DECAYS = 1024
+"""Whole seconds whose decays of a client's rates are kept in a table of 16 kB: who comes back comes back sooner."""
+
 COHORT_ENDS_US = (3_600_000_000, DAY_US, 7 * DAY_US)
 """Ages at which a client passes to the next cohort: an hour, a day, a week (detection facts, A7)."""
 

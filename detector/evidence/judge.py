@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Bound, Kernel, Scalar
 from detector.evidence import noise
-from detector.evidence.constants import FADES
+from detector.evidence.constants import DECAYS, FADES
 from detector.records.batch import Batch
 from detector.records.shape import METHODS
 from detector.state.accounts import SOURCE, SUSPECT, TALLY
@@ -92,7 +92,7 @@ class Judge:
     def __init__(self, state: State, floor: int) -> None:
         self.state = state
         self.floor = floor
-        self._scratch = (np.zeros(2 * COUNTS + 2 * FADES), np.zeros(1, CLIENT), np.zeros(1, BLOCK))
+        self._scratch = (np.zeros(2 * COUNTS + 2 * FADES + 2 * DECAYS), np.zeros(1, CLIENT), np.zeros(1, BLOCK))
         self._client = np.zeros(1, CLIENT)
         self._block = np.zeros(1, BLOCK)
         self._alarms = np.zeros(ALARMS, ALARM)

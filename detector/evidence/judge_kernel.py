@@ -15,12 +15,12 @@ from detector.compiled import njit
 from detector.evidence.accounts_kernel import close_accounts
 from detector.evidence.again_kernel import come
 from detector.evidence.answers_kernel import WORTH, answer, beat, misses_expected
+from detector.evidence.arrivals_kernel import arrive, know_decays
 from detector.evidence.cells_kernel import close_minute
 from detector.evidence.constants import (
     BLOCK_IDS,
     BLOCK_MIN_HITS,
     CAP,
-    DAY_US,
     EMPTY_BYTES,
     GROUP,
     MISS_MIN,
@@ -43,7 +43,6 @@ from detector.state.tables_kernel import (
     mix,
     observe,
     touch_object,
-    turn_generation,
 )
 
 U = np.uint64
@@ -54,35 +53,6 @@ STRAYED = COUNTER["strayed"]
 MINUTE = COUNTER["minute"]
 NEWCOMERS = COUNTER["newcomers"]
 READ_BIT, COLD_BIT, OWN_BIT, LISTED_BIT, COHORT_SHIFT = 1, 2, 4, 8, 4
-
-
-@njit
-def _arrive(c, time_us, bytes_out, is_request):
-    """Counts a row of a client and brings its day and its rates up to its time."""
-    if c.first_us == 0:
-        c.first_us = time_us
-        c.last_us = time_us
-        c.generation = (time_us + _offset(c.key)) // DAY_US
-    generation = (time_us + _offset(c.key)) // DAY_US
-    if generation > c.generation:
-        turn_generation(c, generation)
-    passed = (time_us - c.last_us) * 1e-6
-    if passed > 0.0:
-        c.rate_10s *= math.exp(-passed / 10.0)
-        c.rate_300s *= math.exp(-passed / 300.0)
-        c.last_us = time_us
-    c.rate_10s += 0.1 * is_request
-    c.rate_300s += is_request / 300.0
-    if c.rate_10s > c.peak_10s:
-        c.peak_10s = c.rate_10s
-    c.requests[0] += is_request
-    c.bytes_out[0] += bytes_out
-
-
-@njit
-def _offset(key):
-    """Spreads the ends of the clients' days over the day, so that tails do not all reset at midnight."""
-    return np.int64(U(key) & U(0xFFFF)) * (DAY_US // 65536)
 
 
 @njit
@@ -262,6 +232,7 @@ def judge(
 ):  # fmt: skip
     """Judges rows ``first`` to ``last`` and returns the row after the last one done; see `evidence.judge`."""
     counters[CANDIDATE] = 0
+    know_decays(room)
     hashed = hashed_cells(cells, routes)
     only_minute = first == last  # no row is judged, but the minute before that row is closed
     if only_minute:
@@ -313,7 +284,7 @@ def judge(
             if c.part != origin[i]:
                 counters[STRAYED] += 1
             out_incident[i] = c.incident
-            _arrive(c, time_us[i], bytes_out[i], requests[i])
+            arrive(c, time_us[i], bytes_out[i], requests[i], room)
             cohort = cohort_of(time_us[i] - c.first_us)
             out_flags[i] = cohort << COHORT_SHIFT
             at = status[i]
@@ -367,7 +338,7 @@ def judge(
                 note_trial(
                     c, slot, np.int64(c.tries[0]) - 1, 1 if miss else 0, cold, 1 if miss and seen == COLD else 0,
                     time_us[i], client[i], agent[i], network[i], route[i], cohort,
-                    hashed, cells, past, touched, crossings, blank_cell, counters,
+                    hashed, cells, past, touched, crossings, counters,
                 )  # fmt: skip
             found = 0
             if number[i] >= 0 and flags[i] & LATE == 0:

@@ -101,7 +101,7 @@ def _cross(ring, counters, channel, which, time_us, client, agent, network, slot
 @njit
 def note_trial(
     c, slot, j, miss, cold, unshared, time_us, client, agent, network, route, cohort,
-    hashed, cells, past, touched, ring, blank, counters,
+    hashed, cells, past, touched, ring, counters,
 ):  # fmt: skip
     """Counts the trial number ``j`` of a client's day (from 0) into its cells: 1 + at most 4 cache lines, 0 where it is
     neither sampled nor among the first WINDOW_LAST."""
@@ -109,23 +109,23 @@ def note_trial(
     if what == 0:
         return
     minute = counters[MINUTE]
-    bump(cells, touched, direct_cell(cells, past, blank, hashed, route, COHORT_CELL, cohort, minute, counters), what)
+    bump(cells, touched, direct_cell(cells, past, hashed, route, COHORT_CELL, cohort, minute, counters), what)
     new = cohort <= 1
     if agent != U(0):
-        place = find_cell(cells, past, blank, hashed, route, AGENT_CELL, agent, minute, counters)
+        place = find_cell(cells, past, hashed, route, AGENT_CELL, agent, minute, counters)
         if place >= 0:
             bump(cells, touched, place, what)
         if new:
-            place = find_cell(cells, past, blank, hashed, route, AGENT_NEW_CELL, agent, minute, counters)
+            place = find_cell(cells, past, hashed, route, AGENT_NEW_CELL, agent, minute, counters)
             if place >= 0:
                 bump(cells, touched, place, what)
     if network != 0:
         value = U(network)
-        place = find_cell(cells, past, blank, hashed, route, NETWORK_CELL, value, minute, counters)
+        place = find_cell(cells, past, hashed, route, NETWORK_CELL, value, minute, counters)
         if place >= 0:
             bump(cells, touched, place, what)
         if new:
-            place = find_cell(cells, past, blank, hashed, route, NETWORK_NEW_CELL, value, minute, counters)
+            place = find_cell(cells, past, hashed, route, NETWORK_NEW_CELL, value, minute, counters)
             if place >= 0:
                 bump(cells, touched, place, what)
     crossed = ((what >> 3) & 1) | ((what >> 4) & 6)

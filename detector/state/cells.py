@@ -12,7 +12,10 @@ cells where no single client shows anything. Tables:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 CHANNELS = ("cold", "miss")
 """What a trial may be: a record nobody else read in 24 h; an id that is not there, nobody else's try in 24 h."""
@@ -62,6 +65,18 @@ PAST = np.dtype(
     ],
     align=True,
 )
+
+BORN_WITH = ("value", "route", "kind", "born", "minute", "alarmed")
+"""What of PAST holds from a cell's first count on; the rest from the end of that minute on."""
+
+
+def clear_born(past: npt.NDArray[Any], minute: int) -> None:
+    """Clears, in place, what cells born in the running log minute have of those before them, as its close would: to be
+    called by whoever looks at ``past`` (dtype PAST) between two rows."""
+    born = np.flatnonzero((past["born"] == minute) & (past["born"] > 0))
+    for name in set(past.dtype.names or ()) - set(BORN_WITH):
+        past[name][born] = 0
+
 
 NOISE_FIELDS = 8
 """A row a kind of cell and statistic: sigma (wander of levels, of their logarithm), dispersion (1 / r of the minute's

@@ -22,17 +22,17 @@ def hashed_cells(cells, routes):
 
 
 @njit
-def direct_cell(cells, past, blank, hashed, route, kind, cohort, minute, counters):
+def direct_cell(cells, past, hashed, route, kind, cohort, minute, counters):
     """The cell of a route, or of one of its cohorts: always there."""
     place = np.int64(hashed) + DIRECT * np.int64(route) + (0 if kind == ROUTE_CELL else 1 + cohort)
     if cells[place].key == U(0):
         counters[CELLS] += 1
-        begin_cell(cells, past, blank, place, U(1), route, kind, U(cohort), minute)
+        begin_cell(cells, past, place, U(1), route, kind, U(cohort), minute)
     return place
 
 
 @njit
-def find_cell(cells, past, blank, hashed, route, kind, value, minute, counters):
+def find_cell(cells, past, hashed, route, kind, value, minute, counters):
     """The slot of a cell, or -1 where there is no room for it yet.
 
     A newcomer wears the smallest cell of its bucket down and takes its place at the last count (the idea of Misra and
@@ -54,25 +54,44 @@ def find_cell(cells, past, blank, hashed, route, kind, value, minute, counters):
         counters[CELLS_EVICTED] += 1
     else:
         counters[CELLS] += 1
-    begin_cell(cells, past, blank, least, key, route, kind, value, minute)
+    begin_cell(cells, past, least, key, route, kind, value, minute)
     return least
 
 
 @njit
-def begin_cell(cells, past, blank, place, key, route, kind, value, minute):
-    """A slot for another cell, cleared."""
+def begin_cell(cells, past, place, key, route, kind, value, minute):
+    """A slot for another cell, cleared; of its past only the one line that says what it is: see `clear_past`."""
     h = cells[place]
     h.key = key
     h.weight = 0
     for k in range(12):
         h.now[k] = 0
-    past[place] = blank[0]
     p = past[place]
     p.route = route
     p.kind = kind
     p.value = value
     p.born = minute
     p.minute = minute
+    p.alarmed = 0
+
+
+@njit
+def clear_past(past, blank, place, minute):
+    """Clears what a cell born in the minute that is closed has of the one before it.
+
+    Nothing reads it earlier, and where many networks come once, most cells live for a minute: cleared when they are
+    born, their seven lines of cache would be waited for twice, the first time unforeseen.
+    """
+    p = past[place]
+    if np.int64(p.born) != minute:
+        return
+    value, route, kind, born = p.value, p.route, p.kind, p.born
+    past[place] = blank[0]
+    p.value = value
+    p.route = route
+    p.kind = kind
+    p.born = born
+    p.minute = born
 
 
 @njit
@@ -88,7 +107,7 @@ def bump(cells, touched, place, what):
 
 
 @njit
-def sum_cohorts(cells, past, blank, touched, hashed, minute, counters):
+def sum_cohorts(cells, past, touched, hashed, minute, counters):
     """The counts of each route as the sum of its cohorts': counted once a minute, not once a trial."""
     for word in range(hashed >> 6, touched.shape[1]):
         bits = touched[0, word]
@@ -97,7 +116,7 @@ def sum_cohorts(cells, past, blank, touched, hashed, minute, counters):
             bits &= bits - U(1)
             if place < hashed or past[place].kind != COHORT_CELL:
                 continue
-            route = direct_cell(cells, past, blank, hashed, past[place].route, ROUTE_CELL, 0, minute, counters)
+            route = direct_cell(cells, past, hashed, past[place].route, ROUTE_CELL, 0, minute, counters)
             for k in range(12):
                 cells[route].now[k] += cells[place].now[k]
             cells[route].weight += 1

@@ -29,6 +29,7 @@ from detector.state.cells import (
     MATURITY,
     NOISE_FIELDS,
     PAST,
+    clear_born,
 )
 
 REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
@@ -328,11 +329,11 @@ class State:
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of everything in use."""
+        clear_born(self.past, int(self.counters[COUNTER["minute"]]))
         n = len(self.in_use)
         kept = {"clients": copied(self.in_use), "names": self.names[:n].copy()}
         kept |= {name: copied(getattr(self, name)) for name in ("routes", "tallies")}
-        kept["counters"] = self.counters.copy()
-        kept |= {name: getattr(self, name).copy() for name in WHOLE}
+        kept |= {name: getattr(self, name).copy() for name in ("counters", *WHOLE)}
         kept |= {name: copied(ring) for name, ring in self._rings(self.counters).items()}
         for name, (table, used) in self._hashed().items():
             kept |= sparse(name, table, used != 0)

@@ -22,6 +22,7 @@ from detector.evaluate.suite_table import markdown, verdict
 from detector.evaluate.survival import Peaks
 from detector.evaluate.trial import run
 from detector.simulate.catalogue import PATTERNS
+from detector.state.layout import COUNTERS
 
 
 @pytest.fixture(scope="module")
@@ -223,8 +224,8 @@ def test_peaks_of_cells() -> None:
     peaks = Peaks()
     for minute, score in enumerate((1.0, 9.0, 2.0)):
         past["score"][0, 0] = score
-        peaks.look(SimpleNamespace(past=past), minute * 60_000_000)
-        peaks.look(SimpleNamespace(past=past), minute * 60_000_000 + 1)
+        peaks.look(SimpleNamespace(past=past, counters=np.zeros(len(COUNTERS), np.int64)), minute * 60_000_000)
+        peaks.look(SimpleNamespace(past=past, counters=np.zeros(len(COUNTERS), np.int64)), minute * 60_000_000 + 1)
     assert peaks.minutes == 3
     assert peaks.above() == (4, [1, 1, 0])  # ln of 300, 3,000 and 30,000
     nothing = Peaks()
