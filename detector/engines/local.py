@@ -55,6 +55,9 @@ KERNELS = (  # of a plain replay, the slowest to compile first
     "detector.formats.text:SCAN",
     "detector.records.resolve:WHO",
     "detector.records.routes:ASSIGN",
+    "detector.incidents.ordinary:OFFER",
+    "detector.evidence.learn:BUSY",
+    "detector.state.sketch:SUM",
 )
 DECLARED_KERNELS = ("detector.evidence.contract:COUNT", "detector.evidence.tripwire:FIND")
 SHORT_BYTES = (

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.compiled import Array, Kernel, Scalar
 from detector.evidence.client import Habit, Null
 from detector.evidence.constants import DAY_US
 from detector.evidence.likelihood import FEWEST_CLIENTS_FOR_FIT, PRIOR_STRENGTH, fit_strength
 from detector.evidence.volume import fit_tail
 from detector.packing import picked
-from detector.state.layout import COUNTER, State
+from detector.state.layout import CLIENT, COUNTER, State
 from detector.state.sketch import distinct_each
 
 SETTLED_DAYS = 0.25
@@ -33,6 +34,11 @@ HABIT_CLIENTS = 2000
 
 BUSY_READS = 4
 """Fresh reads from which a client counts as one of those who mostly read on its route: before, who leads is chance."""
+
+BUSY = Kernel(
+    "detector.evidence.learn_kernel:busy",
+    [Scalar("i8"), Scalar("i8"), Array(CLIENT), Array("i8"), Array("u4")],
+)
 
 
 def learn(state: State, before: Null, now_us: int) -> Null:
@@ -82,10 +88,9 @@ def _habits(state: State, now_us: int, before: Null) -> dict[int, Habit]:
     """What clients are like by the route they mostly read on, up to `HABIT_CLIENTS` of each: routes few people use are
     those where a stranger's habits tell most."""
     clients = state.in_use
-    fresh = np.add(clients["fresh"][:, 0], clients["fresh"][:, 1], dtype=np.uint64)
-    looked_at = (fresh >= BUSY_READS) & (clients["last_us"] > now_us - DAY_US) & (clients["incident"] == 0)
-    order = np.flatnonzero(looked_at & (clients["lead"] != 0))
-    lead = clients["lead"][order].astype(np.uint16 if len(state.routes) <= 1 << 16 else np.uint32)
+    order, leads = np.empty(len(clients), np.int64), np.empty(len(clients), np.uint32)
+    busy = BUSY(now_us - DAY_US, BUSY_READS, clients, order, leads)
+    order, lead = order[:busy], leads[:busy].astype(np.uint16 if len(state.routes) <= 1 << 16 else np.uint32)
     order = order[np.argsort(lead, kind="stable")]  # of 16 bits: by radix
     counts = np.bincount(lead, minlength=1)
     found = {}

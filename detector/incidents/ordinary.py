@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.compiled import Array, Kernel, Scalar
 from detector.errors import SnapshotDamaged
 from detector.evidence.judge import COLD, READ, JudgedBatch, cohort_of
 from detector.packing import Arrays, raw
@@ -24,6 +25,15 @@ is not missed (95 %)."""
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
 MINUTES = 1440  # of which it is known how many ordinary requests they had
+
+OFFER = Kernel(
+    "detector.evidence.ordinary_kernel:offer",
+    [
+        *(Scalar("i8"), Scalar("i8"), Scalar("u8")),
+        *[Array(code) for code in ("i8", "u1", "u2", "i8", "i8", "i4")],
+        *(Array("i8", 2), Array("i8"), Array("u8")),
+    ],
+)
 
 ORDINARY = np.dtype(
     [
@@ -73,36 +83,23 @@ class Ordinary:
             self.add(batch, judged, first, turn)
             first = turn
         self._turn(int(days[1]))
-        part = slice(first, last)
-        fit = (batch.requests[part] > 0) & (judged.slot[part] >= 0) & (judged.incident[part] == 0)
-        self._tally(batch.time_us[part], fit)
-        rank = _rank(batch.origin[part], batch.position[part])
-        fit &= rank < np.uint64(self._bound)
-        rows = np.flatnonzero(fit) + first
-        if not len(rows):
+        rows, rank = np.empty(last - first, np.int64), np.empty(last - first, np.uint64)
+        b, j = batch, judged
+        columns = (b.time_us, b.requests, b.origin, b.position, j.slot, j.incident)
+        found = OFFER(first, last, self._bound, *columns, self._minutes, rows, rank)
+        if not found:
             return
+        rows = rows[:found]
         new = np.empty(len(rows), ORDINARY)
         for column in ("time_us", "number", "agent", "network", "route"):
             new[column] = getattr(batch, column)[rows]
-        new["rank"], new["cohort"] = rank[rows - first], cohort_of(judged.flags[rows])
+        new["rank"], new["cohort"] = rank[:found], cohort_of(judged.flags[rows])
         new["read"], new["cold"] = judged.flags[rows] & READ != 0, judged.flags[rows] & COLD != 0
         self._parts.append(new)
         self._pruned = False
         self._held += len(new)
         if self._held > 2 * self._capacity:
             self._thin()
-
-    def _tally(self, time_us: npt.NDArray[np.int64], fit: npt.NDArray[np.bool_]) -> None:
-        begin, end = (int(time_us[at]) // MINUTE_US for at in (0, -1))
-        if begin == end:
-            minutes, counts = [begin], [int(np.count_nonzero(fit))]
-        else:
-            found, times = np.unique(time_us[fit] // MINUTE_US, return_counts=True)
-            minutes, counts = found.tolist(), times.tolist()
-        for minute, n in zip(minutes, counts, strict=True):
-            held = self._minutes[minute % MINUTES]
-            held[1] = n + (held[1] if held[0] == minute else 0)
-            held[0] = minute
 
     def requests(self, since_us: int, until_us: int) -> int:
         """Ordinary requests from one log time to another, by whole minutes of the last day."""
@@ -182,11 +179,3 @@ class Ordinary:
 
 def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return np.concatenate([raw(part) for part in parts]).view(ORDINARY)
-
-
-def _rank(origin: npt.NDArray[np.uint16], position: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
-    """A hash of where a line stands (SplitMix64's first round and half of its second)."""
-    x: npt.NDArray[np.uint64] = (origin.astype(np.uint64) << np.uint64(48)) + position.view(np.uint64)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.compiled import Array, Kernel
+
 _POWERS = np.exp2(-np.arange(256.0))
 _BIAS = {32: 0.697, 64: 0.709}
+
+SUM = Kernel("detector.state.sketch_kernel:sum_each", [Array("u1", 2), Array("f8"), Array("i8")], "")
 
 
 def mix_each(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -21,15 +25,18 @@ def mix_each(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> npt.NDArra
 
 def distinct(registers: npt.NDArray[Any]) -> float:
     """Distinct elements of one sketch of 32 or 64 registers (Flajolet et al. 2007); standard error 1.04 / sqrt(m)."""
-    return float(distinct_each(np.asarray(registers)[None, :])[0])
+    registers = np.asarray(registers)
+    m, zeros = len(registers), len(registers) - int(np.count_nonzero(registers))
+    estimate = _BIAS[m] * m * m / float(_POWERS.take(registers).sum())
+    return float(m * np.log(m / zeros)) if estimate <= 2.5 * m and zeros > 0 else estimate
 
 
 def distinct_each(registers: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """The same for a table of sketches (n, m); linear counting while the estimate is below 2.5 m."""
-    m = registers.shape[1]
-    total = np.sum(_POWERS.take(registers), axis=1)
+    n, m = registers.shape
+    total, zeros = np.empty(n), np.empty(n, np.int64)
+    SUM(np.ascontiguousarray(registers), total, zeros)
     estimate = _BIAS[m] * m * m / total
-    zeros = np.add.reduce((registers == 0).view(np.uint8), axis=1, dtype=np.uint8).astype(np.int64)
     small = (estimate <= 2.5 * m) & (zeros > 0)
     result: npt.NDArray[np.float64] = np.where(small, m * np.log(m / np.maximum(zeros, 1)), estimate)
     return result
