@@ -88,25 +88,24 @@ class Recent:
         self._capacity = capacity
         self._written = 0
         self._batch: Batch | None = None  # whose rows below are not written yet
-        self._judged: Judged | None = None
-        self._rows: list[npt.NDArray[np.int64]] = []
+        self._judged: Judged | None = None  # the last part of it
+        self._first = 0
 
     def add(self, batch: Batch, judged: Judged) -> None:
         """Appends the record reads and large answers among the rows just judged; written when somebody looks or at
         `write`: parts of a thousand rows cost as much as whole batches."""
-        if batch is not self._batch:
+        if batch is not self._batch or self._judged is None or judged.first != self._judged.last:
             self.write()
-            self._batch = batch
+            self._batch, self._first = batch, judged.first
         self._judged = judged  # of one batch all have the same columns
-        first = judged.first
-        self._rows.append(np.flatnonzero(judged.flags[first : judged.last] & (READ | LISTED)) + first)
 
     def write(self) -> None:
         """Writes what has been added so far, before its batch may be changed."""
-        if self._batch is None or self._judged is None or not self._rows:
+        if self._batch is None or self._judged is None:
             return
-        batch, judged, rows = self._batch, self._judged, np.concatenate(self._rows)
-        self._batch, self._judged, self._rows = None, None, []
+        batch, judged = self._batch, self._judged
+        self._batch, self._judged = None, None
+        rows = np.flatnonzero(judged.flags[self._first : judged.last] & (READ | LISTED)) + self._first
         while len(rows):
             at = self._written % self._capacity
             part, rows = rows[: self._capacity - at], rows[self._capacity - at :]
