@@ -11,12 +11,14 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections.abc import Iterable
+from threading import Thread
 from typing import Any
 
 import numpy.typing as npt
 
 LARGE_BYTES = 4 << 20  # from here on numpy asks for pages of 2 MiB (numpy/_core/src/multiarray/alloc.c)
 NO_HUGE_PAGES = 15  # MADV_NOHUGEPAGE of Linux' <asm-generic/mman-common.h>; Python's mmap names it only where it is
+POPULATE_WRITE = 23  # MADV_POPULATE_WRITE of the same file, from Linux 5.14 on
 
 
 def on_small_pages(arrays: Iterable[npt.NDArray[Any]]) -> int:
@@ -24,6 +26,22 @@ def on_small_pages(arrays: Iterable[npt.NDArray[Any]]) -> int:
 
     Returns how many arrays the machine agreed for; where it does not know the request, nothing has changed.
     """
+    return _advise(arrays, NO_HUGE_PAGES)
+
+
+def clear_ahead(arrays: Iterable[npt.NDArray[Any]]) -> Thread:
+    """Has the machine clear the pages under large arrays now, in a thread of its own, instead of one by one under the
+    feet of whoever writes there first: hashed tables are touched everywhere by the first few thousand rows.
+
+    What is in the arrays stays. Where the machine does not know the request, pages come as ever.
+    """
+    thread = Thread(target=_advise, args=(list(arrays), POPULATE_WRITE), name="pages", daemon=True)
+    thread.start()
+    return thread
+
+
+def _advise(arrays: Iterable[npt.NDArray[Any]], advice: int) -> int:
+    """How many large arrays the machine took the advice for."""
     advise = getattr(ctypes.CDLL(None), "madvise", None)
     if advise is None or not hasattr(mmap, "MADV_NOHUGEPAGE"):
         return 0
@@ -32,5 +50,5 @@ def on_small_pages(arrays: Iterable[npt.NDArray[Any]]) -> int:
         if array.nbytes >= LARGE_BYTES:
             start = -(-array.ctypes.data // mmap.PAGESIZE) * mmap.PAGESIZE
             size = array.ctypes.data + array.nbytes - start
-            agreed += advise(ctypes.c_void_p(start), ctypes.c_size_t(size), NO_HUGE_PAGES) == 0
+            agreed += advise(ctypes.c_void_p(start), ctypes.c_size_t(size), advice) == 0
     return agreed

@@ -31,7 +31,7 @@ from detector.errors import UsageError
 from detector.health import DATA_CLASS
 from detector.incidents.incident import Incident
 from detector.incidents.render import incidents
-from detector.pages import on_small_pages
+from detector.pages import clear_ahead, on_small_pages
 from detector.pipeline import Pipeline, Rules
 from detector.ranking import Ranking, Unusual
 from detector.records.batch import LATE
@@ -63,6 +63,8 @@ DECLARED_KERNELS = ("detector.evidence.contract:COUNT", "detector.evidence.tripw
 SHORT_BYTES = (
     2 << 20
 )  # of logs as they lie on disk; from 100,000 lines on (15 MB, or 1.5 MB compressed) large pages pay
+LONG_BYTES = 64 << 20  # from 400,000 lines on every page of the hashed tables is in use, large or small
+HASHED = ("objects", "index", "cells", "past")  # tables whose rows lie everywhere from the start
 PROGRESS_EVERY = 8  # batches between two reports of progress
 FILES_NAMED = 5  # whose formats are told; a folder has hundreds
 
@@ -121,7 +123,7 @@ def replay(
     prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
     resolver, routes = make_resolver(config)
     reader = Reader(paths, replace(read_settings(settings), ledgers=()), resolver)
-    pipeline = _pipeline(config, routes, reader)
+    pipeline = _pipeline(settings, routes, reader)
     veil = pipeline.book.veil
     ranked = Ranked(pipeline, Ranking()) if settings.top else None
     take = ranked.take if ranked else pipeline.take
@@ -151,10 +153,13 @@ def replay(
     )
 
 
-def _pipeline(config: Config, routes: Routes, reader: Reader) -> Pipeline:
+def _pipeline(settings: ReplaySettings, routes: Routes, reader: Reader) -> Pipeline:
+    config = settings.config
     pipeline = Pipeline(rules(config), sizes(config), routes)
     if 0 < reader.progress()[1] < SHORT_BYTES:
         on_small_pages(getattr(pipeline.state, name) for name in TABLES)
+    elif settings.threads > 1 and reader.progress()[1] >= LONG_BYTES:
+        clear_ahead(getattr(pipeline.state, name) for name in HASHED)
     pipeline.book.veil = veil_of(config)
     preload(config, pipeline, reader.coverage)
     return pipeline

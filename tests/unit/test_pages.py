@@ -1,11 +1,14 @@
 """Which pages large tables lie on."""
 
+import mmap
+import platform
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from detector.pages import LARGE_BYTES, on_small_pages
+from detector.pages import LARGE_BYTES, clear_ahead, on_small_pages
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
@@ -15,3 +18,27 @@ def test_large_arrays_are_asked_for_and_keep_what_they_hold() -> None:
     large[-1] = 7
     assert on_small_pages([large, small]) == 1
     assert large.sum() == 7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_pages_cleared_ahead_keep_what_is_written() -> None:
+    """Pages are asked for while somebody writes: what he wrote is there, and the rest is zero."""
+    large = np.zeros(2 * LARGE_BYTES, np.uint8)
+    large[::4096] = 7
+    clear_ahead([large]).join()
+    assert int(large.sum()) == 7 * (2 * LARGE_BYTES // 4096)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux")
+def test_pages_cleared_ahead_are_in_memory() -> None:
+    """The machine gives memory for an array nobody has written to."""
+    if tuple(map(int, platform.release().split("-")[0].split(".")[:2])) < (5, 14):
+        pytest.skip("does not know the request")
+    large = np.zeros(8 * LARGE_BYTES, np.uint8)
+    before = _resident_pages()
+    clear_ahead([large]).join()
+    assert _resident_pages() - before > 7 * LARGE_BYTES // mmap.PAGESIZE
+
+
+def _resident_pages() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
