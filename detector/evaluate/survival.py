@@ -21,7 +21,7 @@ import numpy.typing as npt
 from detector.detectors import CLIENT_DETECTORS, Budget, bulk, guessing, over_fetch
 from detector.evidence.client import ClientEvidence
 from detector.pipeline import Pipeline
-from detector.state.cells import clear_born
+from detector.state.cells import enter_pasts
 from detector.state.layout import COUNTER
 
 MINUTE_US = 60_000_000
@@ -52,7 +52,7 @@ class Peaks:
         if now_us // MINUTE_US == self._minute or not hasattr(state, "past"):
             return
         self.minutes, self._minute = self.minutes + 1, now_us // MINUTE_US
-        clear_born(state.past, int(state.counters[COUNTER["minute"]]))
+        enter_pasts(state.cells, state.past, int(state.counters[COUNTER["minute"]]))
         scores = state.past["score"].reshape(len(state.past), -1)
         if not len(self._peak):
             self._peak = np.full(scores.shape, -1.0)

@@ -32,7 +32,7 @@ from detector.state.cells import (
     ROUTE_CELL,
     STATISTICS,
 )
-from detector.state.cells_kernel import clear_past, hashed_cells, sum_cohorts
+from detector.state.cells_kernel import clear_past, hashed_cells, name_past, sum_cohorts
 from detector.state.layout import COUNTER
 
 U = np.uint64
@@ -226,6 +226,7 @@ def _pass(cells, past, touched, hashed, first_word, routes_only, noise, limits, 
             bit = lowest(todo)
             todo &= todo - U(1)
             place = (word << 6) + bit
+            name_past(cells, past, place, minute)
             p = past[place]
             if (p.kind == ROUTE_CELL) != routes_only:
                 left |= U(1) << U(bit)

@@ -39,7 +39,8 @@ cost ln(3/2) nats of threshold."""
 
 CELL = np.dtype([("key", "u8"), ("weight", "u4"), ("_pad", "u4"), ("now", "u4", 12)])
 """``now``: EXPOSURES, then the STATISTICS of each channel, then one not in use. ``weight``: counts so far, halved
-daily, worn down by newcomers."""
+daily, worn down by newcomers. Of a network's cell that was born in the running minute, ``_pad`` (twice the route, and 1 or
+2 for its kind) and the last of ``now`` (the network) say what it is."""
 
 PAST = np.dtype(
     [
@@ -67,15 +68,25 @@ PAST = np.dtype(
 )
 
 BORN_WITH = ("value", "route", "kind", "born", "minute", "alarmed")
-"""What of PAST holds from a cell's first count on; the rest from the end of that minute on."""
+"""What of PAST holds from a cell's first count on (of a network's: ``_pad`` and the last of ``now`` of its CELL); the
+rest from the end of that minute on."""
 
 
-def clear_born(past: npt.NDArray[Any], minute: int) -> None:
-    """Clears, in place, what cells born in the running log minute have of those before them, as its close would: to be
-    called by whoever looks at ``past`` (dtype PAST) between two rows."""
+def enter_pasts(cells: npt.NDArray[Any], past: npt.NDArray[Any], minute: int) -> None:
+    """Begins, in place, the pasts of cells born in the running log minute, as its close would: to be called by whoever
+    looks at ``past`` (dtype PAST) or ``cells`` (dtype CELL) between two rows."""
     born = np.flatnonzero((past["born"] == minute) & (past["born"] > 0))
-    for name in set(past.dtype.names or ()) - set(BORN_WITH):
+    for name in set(PAST.names or ()) - set(BORN_WITH):
         past[name][born] = 0
+    at = np.flatnonzero(cells["_pad"])
+    codes = cells["_pad"][at].astype(np.int64)
+    entered = np.zeros(len(at), PAST)
+    entered["value"], entered["route"] = cells["now"][at, -1], (codes - 1) >> 1
+    entered["kind"] = np.where(codes & 1, NETWORK_CELL, NETWORK_NEW_CELL)
+    entered["born"] = entered["minute"] = minute
+    past[at] = entered
+    cells["_pad"][at] = 0
+    cells["now"][at, -1] = 0
 
 
 NOISE_FIELDS = 8

@@ -6,13 +6,14 @@ import numpy as np
 
 from detector.compiled import njit
 from detector.state.ahead_kernel import lowest
-from detector.state.cells import COHORT_CELL, DIRECT, ROUTE_CELL
+from detector.state.cells import COHORT_CELL, DIRECT, NETWORK_CELL, NETWORK_NEW_CELL, ROUTE_CELL
 from detector.state.layout import COUNTER, WAYS
 from detector.state.tables_kernel import mix
 
 U = np.uint64
 CELLS = COUNTER["cells"]
 CELLS_EVICTED = COUNTER["cells_evicted"]
+LAST = 11  # of a cell's ``now``: counts nothing
 
 
 @njit
@@ -60,12 +61,18 @@ def find_cell(cells, past, hashed, route, kind, value, minute, counters):
 
 @njit
 def begin_cell(cells, past, place, key, route, kind, value, minute):
-    """A slot for another cell, cleared; of its past only the one line that says what it is: see `clear_past`."""
+    """A slot for another cell, cleared. Its past is written at the end of the minute (`clear_past`), of a network's not
+    even what it is: that fits into the cell."""
     h = cells[place]
     h.key = key
     h.weight = 0
+    h._pad = 0
     for k in range(12):
         h.now[k] = 0
+    if kind == NETWORK_CELL or kind == NETWORK_NEW_CELL:
+        h._pad = 2 * np.int64(route) + (1 if kind == NETWORK_CELL else 2)
+        h.now[LAST] = value
+        return
     p = past[place]
     p.route = route
     p.kind = kind
@@ -76,11 +83,27 @@ def begin_cell(cells, past, place, key, route, kind, value, minute):
 
 
 @njit
+def name_past(cells, past, place, minute):
+    """Says in the past of a network's cell that was born in the minute that is closed what cell it is."""
+    h = cells[place]
+    if h._pad == 0:
+        return
+    p = past[place]
+    p.value = h.now[LAST]
+    p.route = (np.int64(h._pad) - 1) >> 1
+    p.kind = NETWORK_CELL if h._pad & 1 else NETWORK_NEW_CELL
+    p.born = minute
+    h._pad = 0
+    h.now[LAST] = 0
+
+
+@njit
 def clear_past(past, blank, place, minute):
     """Clears what a cell born in the minute that is closed has of the one before it.
 
     Nothing reads it earlier, and where many networks come once, most cells live for a minute: cleared when they are
-    born, their seven lines of cache would be waited for twice, the first time unforeseen.
+    born, their seven lines of cache would be waited for twice, the first time unforeseen. `state.cells.enter_pasts`
+    does both between two rows.
     """
     p = past[place]
     if np.int64(p.born) != minute:

@@ -29,7 +29,7 @@ from detector.state.cells import (
     MATURITY,
     NOISE_FIELDS,
     PAST,
-    clear_born,
+    enter_pasts,
 )
 
 REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
@@ -329,7 +329,7 @@ class State:
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of everything in use."""
-        clear_born(self.past, int(self.counters[COUNTER["minute"]]))
+        enter_pasts(self.cells, self.past, int(self.counters[COUNTER["minute"]]))
         n = len(self.in_use)
         kept = {"clients": copied(self.in_use), "names": self.names[:n].copy()}
         kept |= {name: copied(getattr(self, name)) for name in ("routes", "tallies")}

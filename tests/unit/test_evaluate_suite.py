@@ -22,6 +22,7 @@ from detector.evaluate.suite_table import markdown, verdict
 from detector.evaluate.survival import Peaks
 from detector.evaluate.trial import run
 from detector.simulate.catalogue import PATTERNS
+from detector.state.cells import CELL, PAST
 from detector.state.layout import COUNTERS
 
 
@@ -219,15 +220,15 @@ def test_upper_bound(count: int, bound: float) -> None:
 
 def test_peaks_of_cells() -> None:
     """The highest score of each live cell counts, against minutes over the level; without cells there is nothing."""
-    past = np.zeros(3, [("born", "u4"), ("score", "f4", 2)])
+    cells, past, counters = np.zeros(3, CELL), np.zeros(3, PAST), np.zeros(len(COUNTERS), np.int64)
     past["born"][:2] = 1
     peaks = Peaks()
     for minute, score in enumerate((1.0, 9.0, 2.0)):
         past["score"][0, 0] = score
-        peaks.look(SimpleNamespace(past=past, counters=np.zeros(len(COUNTERS), np.int64)), minute * 60_000_000)
-        peaks.look(SimpleNamespace(past=past, counters=np.zeros(len(COUNTERS), np.int64)), minute * 60_000_000 + 1)
+        peaks.look(SimpleNamespace(cells=cells, past=past, counters=counters), minute * 60_000_000)
+        peaks.look(SimpleNamespace(cells=cells, past=past, counters=counters), minute * 60_000_000 + 1)
     assert peaks.minutes == 3
-    assert peaks.above() == (4, [1, 1, 0])  # ln of 300, 3,000 and 30,000
+    assert peaks.above() == (32, [1, 1, 0])  # ln of 300, 3,000 and 30,000
     nothing = Peaks()
     nothing.look(SimpleNamespace(), 0)
     assert nothing.above() == (0, [0, 0, 0])
