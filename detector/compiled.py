@@ -18,7 +18,6 @@ import ctypes.util
 import hashlib
 import importlib
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -30,6 +29,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from platformdirs import user_cache_dir
+
+from detector.compiling import Code, njit, object_code
+
+__all__ = ["Array", "Bound", "Kernel", "Scalar", "compile_declared", "njit", "prepare"]
 
 _PACKAGE = Path(__file__).parent
 
@@ -76,6 +79,8 @@ class Kernel:
     def load(self) -> None:
         """Links the kernel, compiling it first where the cache has no object of these sources for this machine."""
         if self._function is None:
+            if under_way := _UNDER_WAY.get(self):
+                under_way.join()
             code = _read(self) or _compile(self)
             self._function = _link(self, code)
 
@@ -113,31 +118,37 @@ class Bound:
         return self._result.value if self._kernel.returns else None
 
 
-def prepare(names: Sequence[str]) -> int:
+def prepare(names: Sequence[str], wait: bool = True) -> int:
     """Compiles what the cache has no objects for, one process a kernel and as many at a time as there are processors.
 
     Args:
         names: where kernels are declared, ``"detector.evidence.judge:JUDGE"``, the slowest to compile first.
+        wait: until all are compiled; else each kernel's first call waits for its own, and this process may compile
+            meanwhile what nobody could foresee: the scanner of the log's format.
 
-    Returns how many were compiled. A compiler that fails here is not an error: the kernel's first call tries again and
+    Returns how many were missing. A compiler that fails here is not an error: the kernel's first call tries again and
     says why.
     """
     missing = [name for name in names if not _object_path(_declared(name)).exists()]
-    if len(missing) < 2:
+    if len(missing) < 2 and wait:
         return len(missing)  # the first call compiles a single one just as fast
-    program = "import sys; from detector.compiled import compile_declared; compile_declared(sys.argv[1])"
     places = threading.BoundedSemaphore(os.cpu_count() or 1)
-
-    def run(name: str) -> None:
-        with places:
-            subprocess.run([sys.executable, "-c", program, name], check=False, capture_output=True)
-
-    threads = [threading.Thread(target=run, args=(name,)) for name in missing]
-    for thread in threads:
+    threads = [threading.Thread(target=_compile_apart, args=(name, places), daemon=True) for name in missing]
+    for name, thread in zip(missing, threads, strict=True):
         thread.start()
-    for thread in threads:
+        _UNDER_WAY[_declared(name)] = thread
+    for thread in threads if wait else ():
         thread.join()
     return len(missing)
+
+
+_UNDER_WAY: dict[Kernel, threading.Thread] = {}
+
+
+def _compile_apart(name: str, places: threading.BoundedSemaphore) -> None:
+    program = "import sys; from detector.compiled import compile_declared; compile_declared(sys.argv[1])"
+    with places:
+        subprocess.run([sys.executable, "-c", program, name], check=False, capture_output=True)
 
 
 def compile_declared(name: str) -> None:
@@ -173,21 +184,6 @@ def _c_types(kernel: Kernel) -> list[Any]:
     return kinds
 
 
-def njit(function: Any) -> Any:
-    """Decorates a helper that kernels call. Divisions follow IEEE instead of raising; arrays are not counted
-    references of; and no wrappers for calls from the interpreter are made, which cost a sixth of the compile time."""
-    import numba
-
-    options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
-    return numba.njit(error_model="numpy", boundscheck=False, **options)(function)
-
-
-class _Code(NamedTuple):
-    symbol: str
-    needs: list[str]
-    machine: bytes
-
-
 @cache
 def cache_folder() -> Path:
     """The folder of this machine's objects: one for each state of the rooms with kernels, numba, Python and processor.
@@ -212,7 +208,7 @@ def _object_path(kernel: Kernel) -> Path:
     return cache_folder() / f"{kernel.name}.{shape}.o"
 
 
-def _read(kernel: Kernel) -> _Code | None:
+def _read(kernel: Kernel) -> Code | None:
     try:
         data = _object_path(kernel).read_bytes()
     except OSError:
@@ -222,10 +218,10 @@ def _read(kernel: Kernel) -> _Code | None:
         return None  # torn by a crash or a full disk: compile anew
     head, _, machine = rest.partition(b"\n")
     symbol, *needs = head.decode().split(" ")
-    return _Code(symbol, needs, machine)
+    return Code(symbol, needs, machine)
 
 
-def _write(kernel: Kernel, code: _Code) -> None:
+def _write(kernel: Kernel, code: Code) -> None:
     rest = " ".join([code.symbol, *code.needs]).encode() + b"\n" + code.machine
     path = _object_path(kernel)
     scratch = path.with_suffix(f".{os.getpid()}")
@@ -237,42 +233,10 @@ def _write(kernel: Kernel, code: _Code) -> None:
         scratch.unlink(missing_ok=True)  # a read-only home costs the next start its compile time, nothing else
 
 
-def _compile(kernel: Kernel) -> _Code:
-    cpu = os.environ.get("DETECTOR_KERNEL_CPU")
-    if cpu:
-        os.environ.setdefault("NUMBA_CPU_NAME", cpu)
-        os.environ.setdefault("NUMBA_CPU_FEATURES", "")
-    # No kernel here has a loop that vectorizes; looking for one took a fifth of the compile time.
-    os.environ.setdefault("NUMBA_LOOP_VECTORIZE", "0")
-    os.environ.setdefault("NUMBA_SLP_VECTORIZE", "0")
-    import numba
-
-    module, _, function = kernel.target.partition(":")
-    dispatcher = njit(getattr(importlib.import_module(module), function))
-    dispatcher.enable_caching()  # makes numba keep the object code; where it would store it is never reached
-    dispatcher._cache = _NoStore()
-    dispatcher.compile(tuple(_numba_type(numba, a) for a in kernel.arguments))
-    (compiled,) = dispatcher.overloads.values()
-    library = compiled.library
-    declared = re.findall(r"^declare [^@]*@\"?([\w.$]+)\"?\(", library.get_llvm_str(), re.MULTILINE)
-    needs = sorted({name for name in declared if not name.startswith("llvm.")} | set(_LIBM))
-    code = _Code(compiled.fndesc.llvm_func_name, needs, bytes(library._get_compiled_object()))
+def _compile(kernel: Kernel) -> Code:
+    code = object_code(kernel.target, lambda numba: [_numba_type(numba, argument) for argument in kernel.arguments])
     _write(kernel, code)
     return code
-
-
-# LLVM lowers its log and exp intrinsics to calls of the C library that no declaration in the source shows.
-_LIBM = ("exp", "log", "log1p", "pow", "sqrt", "floor", "ceil")
-
-
-class _NoStore:
-    """Stands where numba keeps its own index of compiled functions: nothing is found, nothing is stored."""
-
-    def load_overload(self, *_: Any) -> None: ...
-
-    def save_overload(self, *_: Any) -> None: ...
-
-    def enable(self) -> None: ...
 
 
 def _numba_type(numba: Any, argument: Array | Scalar) -> Any:
@@ -302,7 +266,7 @@ def _symbol_address(name: str) -> int:
     return ctypes.cast(ctypes.pythonapi.Py_DecRef, ctypes.c_void_p).value or 0
 
 
-def _link(kernel: Kernel, code: _Code) -> Any:
+def _link(kernel: Kernel, code: Code) -> Any:
     import llvmlite.binding as llvm
 
     for name in code.needs:

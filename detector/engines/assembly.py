@@ -33,6 +33,7 @@ from detector.sinks.outbox import Outbox
 KEY_BYTES = 32
 STREAM_KERNELS = (
     *KERNELS,
+    "detector.formats.text:SCAN",
     "detector.records.resolve:WHOSE",
     "detector.formats.jsonlines:_SCAN",
     "detector.formats.envelope:UNWRAP",

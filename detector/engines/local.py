@@ -49,10 +49,9 @@ from detector.state.layout import TABLES, Sizes
 if TYPE_CHECKING:
     from detector.engines.backfill import Backfill
 
-KERNELS = (  # of a plain replay, the slowest to compile first
+KERNELS = (  # of a plain replay but the log's own scanner, the slowest to compile first
     "detector.evidence.judge:JUDGE",
     "detector.records.resolve:WHAT",
-    "detector.formats.text:SCAN",
     "detector.records.resolve:WHO",
     "detector.records.routes:ASSIGN",
     "detector.incidents.ordinary:OFFER",
@@ -120,7 +119,7 @@ def replay(
         SinkError: ``settings.cases`` or ``settings.metrics`` cannot be written.
     """
     config = settings.config
-    prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()))
+    prepare(KERNELS + (DECLARED_KERNELS if config.partners or config.tripwires else ()), wait=False)
     resolver, routes = make_resolver(config)
     reader = Reader(paths, replace(read_settings(settings), ledgers=()), resolver)
     pipeline = _pipeline(settings, routes, reader)

@@ -158,7 +158,7 @@ def who_read(
         InputError: a log cannot be read, or none of it could be parsed.
     """
     _check(question, settings.config)
-    prepare(READ_KERNELS)
+    prepare(READ_KERNELS, wait=False)
     resolver, routes = make_resolver(settings.config)
     wording = Wording(resolver)
     chosen = read_settings(settings)

@@ -77,7 +77,7 @@ def names_in(paths: Iterable[str], settings: ReplaySettings) -> Iterator[str]:
     Raises:
         InputError: a log cannot be read.
     """
-    prepare(KERNELS)
+    prepare(KERNELS, wait=False)
     resolver, _ = make_resolver(settings.config)
     seen: set[bytes] = set()
     for released in Reader(list(paths), read_settings(settings), resolver):
