@@ -1,4 +1,4 @@
-"""Which pages of memory large tables lie on.
+"""Which pages of memory large tables lie on, and which are kept when what lay there is let go.
 
 numpy asks the machine for pages of 2 MiB under every large array. Over a long log they pay: fewer of them to look up.
 Over a short one each of a few thousand rows touches pages of its own, and clearing 2 MiB for each of them takes longer
@@ -17,6 +17,11 @@ from typing import Any
 import numpy.typing as npt
 
 LARGE_BYTES = 4 << 20  # from here on numpy asks for pages of 2 MiB (numpy/_core/src/multiarray/alloc.c)
+# Of glibc's <malloc.h>, see mallopt(3). Left to itself it gives large blocks back to the machine when they are freed, the
+# sooner in a heap that belongs to one thread; asking anew costs a fault and a clearing a page.
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
+KEPT_BYTES = 256 << 20  # three times what a replay holds between its two threads, 4 batches of 20 MB
+MOST_OWN_BYTES = 32 << 20  # the largest threshold glibc takes (HEAP_MAX_SIZE / 2); the tables of a state are larger
 NO_HUGE_PAGES = 15  # MADV_NOHUGEPAGE of Linux' <asm-generic/mman-common.h>; Python's mmap names it only where it is
 POPULATE_WRITE = 23  # MADV_POPULATE_WRITE of the same file, from Linux 5.14 on
 
@@ -52,3 +57,17 @@ def _advise(arrays: Iterable[npt.NDArray[Any]], advice: int) -> int:
             size = array.ctypes.data + array.nbytes - start
             agreed += advise(ctypes.c_void_p(start), ctypes.c_size_t(size), advice) == 0
     return agreed
+
+
+def keep_freed_pages() -> bool:
+    """Lets all threads of this process share one heap that keeps up to `KEPT_BYTES` of what was freed: chunks and
+    batches come and go by the thousand, all of one size. To be called before there are threads, by a program, not by a
+    library.
+
+    Returns whether the machine's memory allocator took it; others than glibc's have no such settings.
+    """
+    change = getattr(ctypes.CDLL(None), "mallopt", None)
+    if change is None:
+        return False
+    wanted = ((ARENA_MAX, 1), (TRIM_THRESHOLD, KEPT_BYTES), (MMAP_THRESHOLD, MOST_OWN_BYTES))
+    return sum(change(setting, value) == 1 for setting, value in wanted) == len(wanted)

@@ -93,7 +93,9 @@ def replay(
     from detector.cli.progress import progress
     from detector.config import ReplaySettings, load_config, parse_moment
     from detector.engines.local import replay as run
+    from detector.pages import keep_freed_pages
 
+    keep_freed_pages()
     settings = ReplaySettings(
         config=load_config(config),
         log_format=log_format,

@@ -15,7 +15,15 @@ from detector.records.keys import REPLAY_KEY
 
 LINE = b"alice payroll"
 SPAN = [0, 5, 6, 7]  # two fields, start and length each
-DECLARED = [Array("u1"), Array("i4"), Scalar("i8"), Array("i8"), Array("u8"), Scalar("i8"), Array("u8", 2)]
+DECLARED: list[Array | Scalar] = [
+    Array("u1"),
+    Array("i4"),
+    Scalar("i8"),
+    Array("i8"),
+    Array("u8"),
+    Scalar("i8"),
+    Array("u8", 2),
+]
 
 
 def found() -> list[list[int]]:

@@ -1,7 +1,9 @@
 """Which pages large tables lie on."""
 
+import ctypes
 import mmap
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,3 +44,24 @@ def test_pages_cleared_ahead_are_in_memory() -> None:
 
 def _resident_pages() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+
+
+FAULTS = """
+import resource, numpy as np
+from detector.pages import keep_freed_pages
+keep_freed_pages()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(2 << 20, np.uint8)
+first = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+np.ones(2 << 20, np.uint8)
+print(first - before, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - first)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "mallopt"), reason="asks glibc")
+def test_what_was_freed_is_used_again() -> None:
+    """The second array of a size costs hardly any fault of a page: it lies where the first one lay."""
+    done = subprocess.run([sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True)
+    first, second = map(int, done.stdout.split())
+    assert first > 300
+    assert second < 50
