@@ -70,4 +70,4 @@ def keep_freed_pages() -> bool:
     if change is None:
         return False
     wanted = ((ARENA_MAX, 1), (TRIM_THRESHOLD, KEPT_BYTES), (MMAP_THRESHOLD, MOST_OWN_BYTES))
-    return sum(change(setting, value) == 1 for setting, value in wanted) == len(wanted)
+    return sum(int(change(setting, value) == 1) for setting, value in wanted) == len(wanted)

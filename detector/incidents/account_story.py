@@ -19,8 +19,9 @@ from detector.detectors.signal import Finding, Signal
 from detector.detectors.tallies import TallyAlarm
 from detector.evidence.client import ClientEvidence, Null
 from detector.incidents.account_rule import AccountRule, choose, newcomers
-from detector.incidents.campaign_story import GROWN, MOST_NAMED, SURE
+from detector.incidents.campaign_story import GROWN, MOST_NAMED
 from detector.incidents.incident import Estimate
+from detector.incidents.naming import SURE
 from detector.incidents.recent import Recent
 from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Member, printable

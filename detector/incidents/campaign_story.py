@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, log, sqrt
+from math import log, sqrt
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from detector.detectors.campaign import CellAlarm
 from detector.detectors.signal import Finding, Signal
-from detector.evidence.likelihood import EXTRACTOR, GUESSER, log_ratio
 from detector.incidents.attribution import MOST_EVENTS, NAMING, NONE_SEEN, Selector, attribute, odds, telling
 from detector.incidents.cell_alarms import hash_of
 from detector.incidents.earlier import Earlier
 from detector.incidents.exposure import SIGMAS_99, Exposure
 from detector.incidents.incident import MOST_CLIENTS, Estimate
+from detector.incidents.naming import SURE, bar, nats, some
 from detector.incidents.ordinary import MINUTE_US, ORDINARY, Ordinary
 from detector.incidents.recent import Recent
 from detector.incidents.shared_story import SharedStory
@@ -33,7 +33,6 @@ from detector.state.layout import State
 
 CHANNELS = {"lookup": 1}  # by pattern: its crossings are those of misses; of all others those of cold reads
 
-SURE = 99.0  # odds at which a client is named: of the named ones at least 99 % are to belong to it
 ALONE = "bulk"
 """What clients of a campaign of cold reads are found out as one by one, when they have done enough for that. Whoever
 walks, over-fetches or breaks a contract beside it is another matter; those of look-ups are named long before."""
@@ -52,9 +51,6 @@ GROWN = 1.5  # events since it began, against those of the last attribution, at 
 WANDER = 0.15  # by which the level of a cell was measured to wander from hour to hour, as a share of it
 
 LEAST_COLD = 0.85  # of an extractor's reads, on average, by the less cold half of `likelihood.EXTRACTOR`
-
-EVENTS = {1: (1, 1), 2: (5, 8), 4: (7, 8)}
-"""Kinds of crossings (`which`) and what each says of its client: so many cold ones among so many trials."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +79,7 @@ class CampaignStory(SharedStory):
         since_us: log time at which its cells began to rise.
         selector: the rule that selects it.
         odds: that an event inside the rule is the campaign's, by kind of event.
+        sure: logarithm of the odds at which a client is named (`naming.bar`).
         before: crossings of the route from before it (dtype CROSSING), and ``before_us`` how long they took.
         before_requests: ordinary requests meanwhile.
         usual: ordinary reads of the route (fields of `ordinary.ORDINARY`) from a sample of ``sampled`` requests.
@@ -108,6 +105,7 @@ class CampaignStory(SharedStory):
         self.earlier = Earlier()
         self.selector = Selector()
         self.odds: dict[int, float] = {}
+        self.sure = log(SURE)
         self.before: npt.NDArray[Any] = np.zeros(0, CROSSING)
         self.before_us = self.before_requests = 0
         self.usual: npt.NDArray[Any] = np.zeros(0, ORDINARY)
@@ -164,7 +162,7 @@ class CampaignStory(SharedStory):
         events = self._events(around.crossings)
         events = events[(events["time_us"] >= self.since_us) & (events["time_us"] < now_us)]
         if len(events) >= GROWN * self.fitted and (alarms or self.fitted):
-            self._attribute(events, now_us)
+            self._attribute(events, around.state, now_us)
         new = events[events["time_us"] >= self.followed_us]
         new = new[self.selector.covers(new)]
         if len(new) and now_us - self.evident_us <= LINGER_US:
@@ -188,33 +186,39 @@ class CampaignStory(SharedStory):
             return requests / self.before_requests
         return max(until_us - since_us, MINUTE_US) / max(self.before_us, MINUTE_US)
 
-    def _attribute(self, events: npt.NDArray[Any], now_us: int) -> None:
+    def _attribute(self, events: npt.NDArray[Any], state: State, now_us: int) -> None:
         scale = self._scale(self.since_us, now_us)
         kinds = telling(events, self.before, scale)
         told, before = (part[part["which"] & sum(kinds) != 0] for part in (events, self.before))
         self.selector = attribute(told, before, scale, self.usual, round(self.sampled))[0]
         self.odds = odds(told, before, scale, self.selector, kinds)
+        self.sure = self._bar(told, before, scale, state)
         self.fitted = len(events)
         if self.selector.literals:
             found = Finding("share_of_them_the_selector_covers", round(self.selector.recall, 4), 0.0, 0.0)
             self.evidence[found.name] = replace(found, expected=float(f"{self.selector.benign_share:.2g}"))
 
+    def _bar(self, told: npt.NDArray[Any], before: npt.NDArray[Any], scale: float, state: State) -> float:
+        """Nats at which clients are named, by what those who crossed before would be named for."""
+        mine = told[self.selector.covers(told)]
+        others = before[~np.isin(before["client"], np.fromiter(self.members, np.uint64, len(self.members)))]
+        asked, inside = some(mine), some(others)
+        if not len(asked):
+            return log(SURE)
+        scale *= self.selector.inside * max(len(others), 1) / max(len(inside), 1) * len(asked) / len(mine)
+        now, then = (nats(part, state, self.odds, bool(self.channel)) for part in (asked, inside))
+        return bar(now, then, scale)
+
     def _convict(self, events: npt.NDArray[Any], state: State) -> list[int]:
         """Names clients of events inside the rule whose odds are high enough, and marks their slots: from now on they
         teach nobody what is usual."""
-        rows = state.clients[events["slot"]]
-        fields = ("misses", "tries", "misses_expected") if self.channel else ("cold", "fresh", "cold_expected")
-        counts = np.stack([rows[field].sum(axis=1, dtype=np.float64) for field in fields], axis=1).tolist()
-        known = (events["client"] == rows["key"]) & (events["slot"] >= 0)
         named: list[int] = []
         slots: list[int] = []
-        for at in np.flatnonzero(known).tolist():
+        for at in np.flatnonzero(nats(events, state, self.odds, bool(self.channel)) >= self.sure).tolist():
             client, slot = int(events["client"][at]), int(events["slot"][at])
             if client in self.members or len(self.members) >= MOST_NAMED:
                 continue
-            if self._nats(int(events["which"][at]), *counts[at]) < log(SURE):
-                continue
-            self.members[client] = Member(printable(state.names[slot]), int(rows["kind"][at]))
+            self.members[client] = Member(printable(state.names[slot]), int(state.clients["kind"][slot]))
             named.append(client)
             slots.append(slot)
             if not state.clients["incident"][slot]:
@@ -230,24 +234,6 @@ class CampaignStory(SharedStory):
         clients, fresh = rows["key"].astype(np.uint64), rows["fresh"].sum(axis=1, dtype=np.int64)
         reads = self.recent.of_clients(clients)
         self.earlier.look_back(self.settled().records, self.route, clients, fresh, reads, self.recent.since_us)
-
-    def _nats(self, which: int, k: float, n: float, expected: float) -> float:
-        """Logarithm of the odds that a client belongs to it: those of its crossing, by the kind that says most, and
-        what its other reads have added to them.
-
-        Args:
-            which: its crossing.
-            k, n, expected: its cold reads, its reads, and the cold ones that were to be expected; or its misses.
-        """
-        alternative = GUESSER if self.channel else EXTRACTOR
-        most = -inf
-        for kind in (kind for kind, chance in self.odds.items() if which & kind and chance > 0.0):
-            nats, (of, trials) = log(self.odds[kind]), EVENTS[kind]
-            if n > trials:
-                nats += log_ratio(k, n, expected, alternative)
-                nats -= log_ratio(of, trials, trials * expected / n, alternative)
-            most = max(most, nats)
-        return most
 
     def claims(self, signal: Signal, reads: npt.NDArray[Any]) -> bool:
         """Whether a client that has been found out by itself is one of its own: by what campaigns of its kind are made

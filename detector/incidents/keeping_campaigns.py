@@ -31,6 +31,7 @@ _PLAIN: tuple[tuple[str, str], ...] = (
     ("taken", "i8"),
     ("taken_usual", "f8"),
     ("doubt", "f8"),
+    ("sure", "f8"),
 )
 _RULE: tuple[tuple[str, str], ...] = (
     ("only_new", "?"),
