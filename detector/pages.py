@@ -17,8 +17,8 @@ from typing import Any
 import numpy.typing as npt
 
 LARGE_BYTES = 4 << 20  # from here on numpy asks for pages of 2 MiB (numpy/_core/src/multiarray/alloc.c)
-# Of glibc's <malloc.h>, see mallopt(3). Left to itself it gives large blocks back to the machine when they are freed, the
-# sooner in a heap that belongs to one thread; asking anew costs a fault and a clearing a page.
+# Of glibc's <malloc.h>, see mallopt(3). Left to itself it gives large blocks back to the machine when they are freed,
+# the sooner in a heap that belongs to one thread; asking anew costs a fault and a clearing a page.
 TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
 KEPT_BYTES = 256 << 20  # three times what a replay holds between its two threads, 4 batches of 20 MB
 MOST_OWN_BYTES = 32 << 20  # the largest threshold glibc takes (HEAP_MAX_SIZE / 2); the tables of a state are larger

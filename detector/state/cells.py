@@ -39,8 +39,8 @@ cost ln(3/2) nats of threshold."""
 
 CELL = np.dtype([("key", "u8"), ("weight", "u4"), ("_pad", "u4"), ("now", "u4", 12)])
 """``now``: EXPOSURES, then the STATISTICS of each channel, then one not in use. ``weight``: counts so far, halved
-daily, worn down by newcomers. Of a network's cell that was born in the running minute, ``_pad`` (twice the route, and 1 or
-2 for its kind) and the last of ``now`` (the network) say what it is."""
+daily, worn down by newcomers. Of a network's cell that was born in the running minute, ``_pad`` (twice the route, and
+1 or 2 for its kind) and the last of ``now`` (the network) say what it is."""
 
 PAST = np.dtype(
     [
