@@ -13,7 +13,7 @@ from detector.detectors import CELL_DETECTORS, Budget, campaign
 from detector.detectors.campaign import CellAlarm
 from detector.pipeline import Pipeline, Rules
 from detector.records.batch import MISS, Batch
-from detector.state.cells import ALARM, COHORTS, DIRECT, KINDS, STATISTICS
+from detector.state.cells import ALARM, BORN_WITH, COHORTS, DIRECT, KINDS, STATISTICS
 from detector.state.layout import ACTED, COUNTER, W5, Sizes
 from tests.unit.test_judging import OneRoute
 
@@ -216,6 +216,28 @@ def test_a_stream_of_networks_seen_once_does_not_sweep_the_large_ones_out() -> N
     held = past["value"][(past["kind"] == KINDS.index("network")) & (past["born"] > 0)]
     assert np.isin(np.arange(1, 21, dtype=np.uint64), held).sum() >= 19
     assert line.counted("cells_evicted") > 1000
+
+
+def test_a_cell_born_in_the_running_minute_has_no_past_for_whoever_looks() -> None:
+    """In a table too small for its networks, what a cell has of the one before it is in no snapshot, its name is; and
+    who goes on from the snapshot ends up with the same bytes as who was never asked for one."""
+    n = 8000
+    batch = rows(np.arange(n) * 1.0, np.arange(n), np.random.default_rng(6).integers(0, 10**6, n))
+    batch.network[:] = 1 + np.arange(n) % 3000
+    sizes = Sizes(clients=1 << 14, objects=1 << 16, blocks=1 << 8, cells=1 << 8, crossings=64, maturity=64)
+    asked, never = Line(sizes).take(batch.take(slice(0, 5030))), Line(sizes).take(batch)
+    saved, state = asked.pipeline.save(), asked.pipeline.state
+    born = state.past[state.past["born"] == asked.counted("minute")]
+    assert len(born) > 10
+    assert np.isin(born["value"], batch.network[5000:5030]).any()
+    assert all(not born[name].any() for name in set(born.dtype.names or ()) - set(BORN_WITH))
+    assert asked.counted("cells_evicted") > 1000
+    other = Line(sizes)
+    other.pipeline.load(saved.meta, saved.arrays)
+    other.take(batch.take(slice(5030, n)))
+    kept = never.pipeline.save().arrays
+    for name, array in other.pipeline.save().arrays.items():
+        assert array.tobytes() == kept[name].tobytes(), name
 
 
 def test_rings_say_who_crossed_and_who_is_new() -> None:
