@@ -49,14 +49,17 @@ from detector.state.layout import TABLES, Sizes
 if TYPE_CHECKING:
     from detector.engines.backfill import Backfill
 
-KERNELS = (  # of a plain replay but the log's own scanner, the slowest to compile first
+JUDGE_KERNELS = (
     "detector.evidence.judge:JUDGE",
-    "detector.records.resolve:WHAT",
-    "detector.records.resolve:WHO",
-    "detector.records.routes:ASSIGN",
     "detector.incidents.ordinary:OFFER",
     "detector.evidence.learn:BUSY",
     "detector.state.sketch:SUM",
+)
+KERNELS = (  # of a plain replay but the log's own scanner, the slowest to compile first
+    *JUDGE_KERNELS,
+    "detector.records.resolve:WHAT",
+    "detector.records.resolve:WHO",
+    "detector.records.routes:ASSIGN",
 )
 DECLARED_KERNELS = ("detector.evidence.contract:COUNT", "detector.evidence.tripwire:FIND")
 SHORT_BYTES = (

@@ -17,7 +17,7 @@ from detector.compiled import prepare
 from detector.config import Config, ReplaySettings
 from detector.engines.coverage import Coverage
 from detector.engines.declaring import hash_key
-from detector.engines.local import KERNELS, declared_routes, make_resolver, read_settings
+from detector.engines.local import JUDGE_KERNELS, KERNELS, declared_routes, make_resolver, read_settings
 from detector.engines.privacy import veil_of
 from detector.engines.reading import Reader
 from detector.engines.silence import Silence
@@ -32,7 +32,7 @@ from detector.records.ledger import ACTIONS, GRANT, MANNERS, VIEW
 from detector.records.persons import hash_id
 from detector.records.routes import MAX_ROUTES, Routes
 
-READ_KERNELS = (*(name for name in KERNELS if not name.endswith(":JUDGE")), "detector.records.resolve:WHOSE")
+READ_KERNELS = (*(name for name in KERNELS if name not in JUDGE_KERNELS), "detector.records.resolve:WHOSE")
 ROUTES_NAMED = 3  # of those whose records are nobody's
 PROGRESS_EVERY = 8  # batches between two reports of progress
 HARMLESS = ("empty", "comment")  # rejected lines that cannot have been requests
