@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from detector.formats.json_text_kernel import scalar, string
+from detector.formats.json_text_kernel import plain_end, scalar, string
 from detector.formats.moment_kernel import moment_again
 from detector.formats.value_kernel import (
     ADDRESS,
@@ -26,7 +26,7 @@ from detector.formats.value_kernel import (
     url,
     whole_line_reason,
 )
-from detector.formats.word_kernel import I8, U1, called, inner, load8
+from detector.formats.word_kernel import I8, U1, byte, called, has_nul, inner, load8
 
 # what a key's value is, as in jsonlines.py (a test holds them equal)
 NONE, TEXT, MOMENT, STATUS_KEY, BYTES_KEY, ROWS_KEY, REQUEST_KEY, URL_KEY, PAIRS = range(9)
@@ -74,7 +74,7 @@ def as_before(buffer: U1, p: int, end: int, nodes: I8, keys: U1, last: int) -> i
     if node < 0:
         return -1
     q = p + 1 + nodes[node, LENGTH]
-    if q + 1 >= end or buffer[q] != 34 or buffer[q + 1] != 58:
+    if q + 1 >= end or byte(buffer, q) != 34 or byte(buffer, q + 1) != 58:
         return -1
     return node if same(buffer, p + 1, keys, nodes[node, OFFSET], nodes[node, LENGTH]) else np.int64(-1)
 
@@ -105,8 +105,7 @@ def keep_url(buffer: U1, start: int, end: int, code: int, row: int, cells: I8, s
         span[row, HOST_FIELD, 0], span[row, HOST_FIELD, 1] = host, size
 
 
-@inner
-def keep(buffer: U1, start: int, end: int, nodes: I8, node: int, row: int, cells: I8, span: Spans) -> int:
+def _keep(buffer: U1, start: int, end: int, nodes: I8, node: int, row: int, cells: I8, span: Spans) -> int:
     """Stores one value under its node; a reason where the key comes twice or the value is not what it must be.
 
     Of several keys that fill one field the first in the map that has a value counts.
@@ -147,6 +146,55 @@ def keep(buffer: U1, start: int, end: int, nodes: I8, node: int, row: int, cells
     return OK
 
 
+keep, keep_seldom = inner(_keep), called(_keep)
+
+
+@inner
+def usual(
+    buffer: U1, p: int, end: int, nodes: I8, keys: U1, last: int, row: int, cells: I8, span: Spans
+) -> tuple[int, int, int, int, int]:
+    """Reads members that come as in an earlier line, without escapes, objects or more white space than a blank, from
+    the quote of a key at ``p`` on: most lines to their end.
+
+    Returns:
+        Where it stopped, the state there, the node of the value that stands there, the key that came last, and OK or a
+        reason.
+    """
+    while True:
+        node = as_before(buffer, p, end, nodes, keys, last)
+        if node < 0:
+            return p, KEY, node, last, OK
+        last = node
+        p += nodes[node, LENGTH] + 3
+        if p < end and byte(buffer, p) == 32:
+            p += 1
+        if p >= end:
+            return p, VALUE, node, last, OK
+        start = p
+        if byte(buffer, p) == 34:
+            start += 1
+            stop = plain_end(buffer, start, end)
+            if stop >= end or byte(buffer, stop) != 34:
+                return p, VALUE, node, last, OK
+            after = stop + 1
+        else:
+            after = scalar(buffer, p, end)
+            if after < 0:
+                return p, VALUE, node, last, OK
+            stop = start if 97 <= byte(buffer, p) <= 122 else after
+        p = after
+        if nodes[node, KIND] != NONE and nodes[node, KIND] != PAIRS:
+            failure = keep(buffer, start, stop, nodes, node, row, cells, span)
+            if failure != OK:
+                return p, AFTER, node, last, failure
+        if p + 2 >= end or byte(buffer, p) != 44:
+            return p, AFTER, node, last, OK
+        blank = np.int64(byte(buffer, p + 1) == 32)
+        if byte(buffer, p + 1 + blank) != 34:
+            return p, AFTER, node, last, OK
+        p += 1 + blank
+
+
 @inner
 def skip_blanks(buffer: U1, p: int, end: int) -> int:
     """The first place in [p, end) that is no JSON white space, else ``end``."""
@@ -169,7 +217,7 @@ def value_at(buffer: U1, p: int, end: int, nodes: I8, node: int, row: int, cells
         return p, (TORN if after == -2 else JSON)
     if node < 0 or nodes[node, KIND] == NONE or nodes[node, KIND] == PAIRS:
         return after, OK
-    return after, keep(buffer, start, e, nodes, node, row, cells, span)
+    return after, keep_seldom(buffer, start, e, nodes, node, row, cells, span)
 
 
 @inner
@@ -220,9 +268,11 @@ def tokens(buffer: U1, p: int, end: int, nodes: I8, keys: U1, row: int, cells: I
             if c != 34:
                 return JSON
             if depth == 1 and pairs == 0:
-                node = as_before(buffer, p, end, nodes, keys, last)
-                if node >= 0:
-                    p, state, fresh, last = p + 2 + nodes[node, LENGTH] + 1, VALUE, False, node
+                p, state, node, last, failure = usual(buffer, p, end, nodes, keys, last, row, cells, span)
+                if failure != OK:
+                    return failure
+                if state != KEY:
+                    fresh = False
                     continue
             e, after = string(buffer, p + 1, end)
             if after < 0:
@@ -298,6 +348,10 @@ def scan(
         How many lines were taken.
     """
     taken = 0
+    first, behind = np.int64(len(buffer)), np.int64(0)
+    for i in range(len(starts)):
+        first, behind = min(first, starts[i]), max(behind, starts[i] + lengths[i])
+    binary = has_nul(buffer, first, behind)  # asked of all lines at once: hardly any log has one
     for i in range(len(starts)):
         start = starts[i]
         end = start + lengths[i]
@@ -306,7 +360,9 @@ def scan(
         if end - start > MAX_LINE_BYTES:
             reason[i] = TOO_LONG
             continue
-        outcome = whole_line_reason(buffer, start, end, OK)
+        outcome = OK
+        if binary or start == end or buffer[start] != 123:
+            outcome = whole_line_reason(buffer, start, end, OK)
         if outcome == OK:
             for k in range(TIME_CELL):
                 cells[k] = NO_RANK

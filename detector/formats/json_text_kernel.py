@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.formats.word_kernel import U1, inner, load8, lowest_bit, special16
+from detector.formats.word_kernel import U1, byte, inner, load8, lowest_bit, special32
 
 
 @inner
 def plain_end(buffer: U1, p: int, end: int) -> int:
     """The first place in [p, end) of a quote, a backslash or a control character, else ``end``."""
-    while p < end and p + 16 <= len(buffer):
-        hits = special16(buffer, p)
+    while p < end and p + 32 <= len(buffer):
+        hits = special32(buffer, p)
         if hits != 0:
             return min(p + lowest_bit(hits), end)
-        p += 16
+        p += 32
     while p < end and buffer[p] != 34 and buffer[p] != 92 and buffer[p] >= 32:
         p += 1
     return min(p, end)
@@ -124,7 +124,7 @@ def scalar(buffer: U1, p: int, end: int) -> int:
     """Where the number, ``true``, ``false`` or ``null`` at ``p`` ends; -1: it is none, -2: the line ends first."""
     start = p
     while p < end:
-        c = buffer[p]
+        c = byte(buffer, p)
         if not (97 <= c <= 122 or 48 <= c <= 57 or c == 43 or c == 45 or c == 46 or c == 69):  # a-z 0-9 + - . E
             break
         p += 1
@@ -133,7 +133,7 @@ def scalar(buffer: U1, p: int, end: int) -> int:
     size = p - start
     if size == 0:
         return -1
-    c = buffer[start]
+    c = byte(buffer, start)
     if 97 <= c <= 122:
         word = load8(buffer, start) if start + 8 <= len(buffer) else np.uint64(0)
         for i in range(size if word == 0 else 0):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from detector.formats.word_kernel import I8, U1, called, load8
+from detector.formats.word_kernel import I8, U1, called, inner, load8
 
 LAST_US = 4_102_444_800_000_000  # 2100-01-01: a later stamp in a log is a fault of the clock, not a moment
 TWO, FOUR = np.int64(2), np.int64(4)  # typed, so that numba compiles one version for all
 ISO_BYTES = 19  # 2020-06-08T06:49:01
+MILLI_BYTES = 24  # 2020-06-08T06:49:01.123Z
 CLF_BYTES = 26  # dd/Mon/yyyy:HH:MM:SS ±zzzz
 US_BYTES = 25  # mm/dd/yyyy:HH:MM:SS ±zzzz
 AUTO, CLF_UNIT, ISO_UNIT = -1, -2, -3  # units of a moment; 0, 3, 6, 9 are powers of ten of an epoch
@@ -275,9 +276,33 @@ def any_moment(buffer: U1, start: int, end: int, unit: int) -> tuple[int, int]:
     return epoch(buffer, start, end, unit), 0
 
 
-@called
+@inner
 def moment_again(buffer: U1, start: int, end: int, unit: int, cells: I8, at: int) -> tuple[int, int]:
     """As `any_moment`; equal seconds of ISO 8601 in a row are read once, see :func:`iso_again`."""
+    if end - start == MILLI_BYTES and buffer[start + 19] == 46 and buffer[start + 23] == 90:
+        value = milliseconds_again(buffer, start, cells, at)
+        if value >= 0 and (unit == AUTO or unit == ISO_UNIT):
+            return value, np.int64(0)
+    return slow_moment_again(buffer, start, end, unit, cells, at)
+
+
+@inner
+def milliseconds_again(buffer: U1, start: int, cells: I8, at: int) -> int:
+    """Microseconds of ``2020-06-08T06:49:01.123Z`` where its second is that of the line before, else -1."""
+    a, b = np.int64(load8(buffer, start)), np.int64(load8(buffer, start + 8))
+    c = np.int64(load8(buffer, start + ISO_BYTES - 8))
+    if a != cells[at] or b != cells[at + 1] or c != cells[at + 2] or cells[at + 3] >= LAST_US - 1_000_000:
+        return np.int64(-1)
+    tens, ones = np.int64(buffer[start + 21]) - 48, np.int64(buffer[start + 22]) - 48
+    hundreds = np.int64(buffer[start + 20]) - 48
+    if hundreds < 0 or hundreds > 9 or tens < 0 or tens > 9 or ones < 0 or ones > 9:
+        return np.int64(-1)
+    return cells[at + 3] + 1_000 * (100 * hundreds + 10 * tens + ones)
+
+
+@called
+def slow_moment_again(buffer: U1, start: int, end: int, unit: int, cells: I8, at: int) -> tuple[int, int]:
+    """As `moment_again`, for whatever was written."""
     if end - start >= ISO_BYTES and buffer[start + 4] == 45 and (unit == AUTO or unit == ISO_UNIT):
         e, value = iso_again(buffer, start, end, cells, at)
         return (value, 1 - has_zone(buffer, start, end)) if e == end else (-1, 0)

@@ -20,7 +20,26 @@ LOWS = np.uint64(0x7F7F7F7F7F7F7F7F)
 PLUS_TO_BLANK = np.uint64(0x2B ^ 0x20)
 PERCENTS = np.uint64(0x2525252525252525)
 HTTP = np.uint64(int.from_bytes(b" HTTP/", "little"))
+ZEROS, SIXES = np.uint64(0x3030303030303030), np.uint64(0x0606060606060606)
+HIGHS, FIFTEENS = np.uint64(0xF0F0F0F0F0F0F0F0), np.uint64(0x0F0F0F0F0F0F0F0F)
 SIX_BYTES = np.uint64((1 << 48) - 1)
+
+
+@inner
+def eight_digits(buffer: U1, end: int, other: int) -> int:
+    """The number in the ASCII digits before ``end``, of eight bytes but for the first ``other`` bits; -1 where one is
+    none.
+
+    Neighbours are put together in pairs, then fours, then all eight (D. Lemire, "Quickly parsing eight digits", 2018).
+    """
+    low = (np.uint64(1) << other) - np.uint64(1)
+    word = (load8(buffer, end - 8) & ~low) | (ZEROS & low)
+    if word & HIGHS != ZEROS or (word + SIXES) & HIGHS != ZEROS:
+        return np.int64(-1)
+    word = ((word & FIFTEENS) * np.uint64(10 * 256 + 1)) >> np.uint64(8)
+    word = ((word & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(100 * 65536 + 1)) >> np.uint64(16)
+    word = ((word & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(10_000 * (1 << 32) + 1)) >> np.uint64(32)
+    return np.int64(word)
 
 
 @inner
@@ -28,6 +47,10 @@ def number(buffer: U1, start: int, end: int, most: int) -> int:
     """The number in ``most`` ASCII digits or fewer, 0 for ``-``, -1 where it is none; what follows a point is cut."""
     if end - start == 1 and buffer[start] == 45:
         return 0
+    if 0 < end - start <= min(most, np.int64(8)) and end >= 8:
+        short = eight_digits(buffer, end, np.uint64(64 - 8 * (end - start)))
+        if short >= 0:
+            return short
     value = 0
     for i in range(start, end):
         digit = np.int64(buffer[i]) - 48

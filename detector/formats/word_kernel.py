@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,18 @@ def load8(typing_context: Any, buffer: Any, place: Any) -> Any:
 
 
 @intrinsic
+def byte(typing_context: Any, buffer: Any, place: Any) -> Any:
+    """The byte at a place at or behind the buffer's first: an index in brackets is first asked whether it is negative,
+    three instructions each."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.zext(builder.load(builder.gep(array.data, [arguments[1]])), ir.IntType(64))
+
+    return types.int64(buffer, types.int64), build
+
+
+@intrinsic
 def store8(typing_context: Any, buffer: Any, place: Any, value: Any) -> Any:
     """Writes a little-endian word at a place, aligned or not; the caller keeps inside the buffer."""
 
@@ -46,9 +59,9 @@ def store8(typing_context: Any, buffer: Any, place: Any, value: Any) -> Any:
     return types.void(buffer, types.int64, types.uint64), build
 
 
-def _sixteen(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
-    """Sixteen bytes at a place as a vector, and what makes a vector of one byte."""
-    kind = ir.VectorType(ir.IntType(8), 16)
+def _vector(context: Any, builder: Any, signature: Any, arguments: Any, size: int) -> tuple[Any, Callable[[Any], Any]]:
+    """So many bytes at a place as a vector, and what makes a vector of one byte."""
+    kind = ir.VectorType(ir.IntType(8), size)
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     pointer = builder.gep(array.data, [arguments[1]])
     bytes_there = builder.load(builder.bitcast(pointer, kind.as_pointer()))
@@ -56,14 +69,15 @@ def _sixteen(context: Any, builder: Any, signature: Any, arguments: Any) -> tupl
 
     def all_of(byte: Any) -> Any:
         first = builder.insert_element(ir.Constant(kind, ir.Undefined), byte, ir.Constant(ir.IntType(32), 0))
-        places = ir.Constant(ir.VectorType(ir.IntType(32), 16), [0] * 16)
+        places = ir.Constant(ir.VectorType(ir.IntType(32), size), [0] * size)
         return builder.shuffle_vector(first, ir.Constant(kind, ir.Undefined), places)
 
     return bytes_there, all_of
 
 
 def _bits(builder: Any, found: Any) -> Any:
-    return builder.zext(builder.bitcast(found, ir.IntType(16)), ir.IntType(64))
+    word = builder.bitcast(found, ir.IntType(found.type.count))
+    return word if found.type.count == 64 else builder.zext(word, ir.IntType(64))
 
 
 @intrinsic
@@ -72,7 +86,7 @@ def among16(typing_context: Any, buffer: Any, place: Any, a: Any, b: Any) -> Any
     first; the caller keeps inside the buffer."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        there, all_of = _sixteen(context, builder, signature, arguments)
+        there, all_of = _vector(context, builder, signature, arguments, 16)
         found = builder.icmp_unsigned("==", there, all_of(ir.Constant(ir.IntType(8), 0)))
         for word in arguments[2:]:
             byte = builder.trunc(word, ir.IntType(8))
@@ -83,11 +97,25 @@ def among16(typing_context: Any, buffer: Any, place: Any, a: Any, b: Any) -> Any
 
 
 @intrinsic
-def special16(typing_context: Any, buffer: Any, place: Any) -> Any:
-    """The same of what ends plain text in a JSON string: a quote, a backslash, a control character."""
+def nul64(typing_context: Any, buffer: Any, place: Any) -> Any:
+    """Which of the 64 bytes at a place are NUL: a bit each, from the first; the caller keeps inside the buffer."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        there, all_of = _sixteen(context, builder, signature, arguments)
+        there, all_of = _vector(context, builder, signature, arguments, 64)
+        return _bits(builder, builder.icmp_unsigned("==", there, all_of(ir.Constant(ir.IntType(8), 0))))
+
+    return types.uint64(buffer, types.int64), build
+
+
+@intrinsic
+def special32(typing_context: Any, buffer: Any, place: Any) -> Any:
+    """The same of 32 bytes and what ends plain text in a JSON string: a quote, a backslash, a control character.
+
+    Most values are shorter than 32 bytes: a second step, now taken and now not, is guessed wrong by the processor.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        there, all_of = _vector(context, builder, signature, arguments, 32)
         found = builder.icmp_unsigned("<", there, all_of(ir.Constant(ir.IntType(8), 32)))
         for byte in (34, 92):
             found = builder.or_(found, builder.icmp_unsigned("==", there, all_of(ir.Constant(ir.IntType(8), byte))))
@@ -121,3 +149,17 @@ def until(buffer: U1, p: int, end: int, a: int, b: int) -> int:
             return p
         p += 1
     return end
+
+
+@inner
+def has_nul(buffer: U1, p: int, end: int) -> bool:
+    """Whether a NUL stands in [p, end), which lies in the buffer."""
+    while p + 64 <= end:
+        if nul64(buffer, p) != 0:
+            return True
+        p += 64
+    while p < end:
+        if buffer[p] == 0:
+            return True
+        p += 1
+    return False
