@@ -34,6 +34,7 @@ KEY_BYTES = 32
 STREAM_KERNELS = (
     *KERNELS,
     "detector.formats.text:SCAN",
+    "detector.sources.lines:_FEEDS",
     "detector.records.resolve:WHOSE",
     "detector.formats.jsonlines:_SCAN",
     "detector.formats.envelope:UNWRAP",

@@ -212,7 +212,8 @@ class Resolver:
     def _note_whose(self, lines: tuple[Any, ...], batch: Batch) -> None:
         """Subject, purpose and consent, where any line has one: few logs do."""
         _, span, width, rows = lines
-        if not (span.reshape(-1, width)[:, [2 * (SUBJECT + k) + 1 for k in range(3)]] > 0).any():
+        lengths = span.reshape(-1, width)[:, 2 * SUBJECT + 1 : 2 * SUBJECT + 6 : 2]
+        if not (lengths > 0).any():
             return
         found = np.zeros((3, len(rows)), np.uint64)
         WHOSE(*lines, self._key, SUBJECT, found)
