@@ -22,7 +22,7 @@ from detector.sources.parquet import MAGIC as PARQUET
 from detector.sources.parquet import ParquetText
 from detector.sources.unroll import Unrolled
 
-CHUNK_BYTES = 4 << 20  # about 27,000 lines of 150 bytes: large against a call's overhead, small against any memory
+CHUNK_BYTES = 8 << 20  # some 54,000 lines of 150 bytes: large against a hundred calls, small against any memory
 HEAD_BYTES = 256 << 10  # the first lines a format is detected from: about 1,700
 STDIN = "-"
 
