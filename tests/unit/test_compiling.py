@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from detector import compiled, compiling
 from detector.compiled import Array, Kernel, Scalar
 from detector.records.keys import REPLAY_KEY
+from detector.records.resolve import WHOSE
 
 LINE = b"alice payroll"
 SPAN = [0, 5, 6, 7]  # two fields, start and length each
@@ -71,3 +74,28 @@ def test_a_numba_without_what_is_replaced_is_noticed(monkeypatch: pytest.MonkeyP
     )
     with compiling._front_end() as machine_code:
         assert machine_code is None
+
+
+def test_a_first_call_waits_for_the_compiler_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is being compiled by another process is not compiled a second time: the object is looked for behind it."""
+    done: list[str] = []
+    gate = threading.Event()
+
+    def apart(name: str, places: threading.BoundedSemaphore) -> None:
+        gate.wait(10)
+        done.append(name)
+
+    def read(kernel: Kernel) -> None:
+        done.append("looked for")
+        raise KeyError
+
+    monkeypatch.setattr(compiled, "_UNDER_WAY", {})
+    monkeypatch.setattr(compiled, "_object_path", lambda kernel: Path("/nonexistent"))
+    monkeypatch.setattr(compiled, "_compile_apart", apart)
+    monkeypatch.setattr(compiled, "_read", read)
+    monkeypatch.setattr(WHOSE, "_function", None)
+    assert compiled.prepare(["detector.records.resolve:WHOSE"], wait=False) == 1
+    threading.Timer(0.2, gate.set).start()
+    with pytest.raises(KeyError):
+        WHOSE.load()
+    assert done == ["detector.records.resolve:WHOSE", "looked for"]
