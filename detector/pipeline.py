@@ -26,6 +26,7 @@ from detector.evidence.contract import Contracts, Terms
 from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
 from detector.evidence.policy import Policy
+from detector.evidence.sign_in import SignIns
 from detector.evidence.tripwire import Tripwires, Wire
 from detector.incidents.account_watch import AccountWatch
 from detector.incidents.again_watch import AgainWatch
@@ -101,6 +102,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         self.state = State(self.sizes)
         self.judge = Judge(self.state, self.rules.floor)
+        self.sign_ins = SignIns(self.state, self.routes.name)
         self.recent = Recent(self.state)
         self.book = Book(self.state, self.recent, self.routes.name, self.rules.close_after_us)
         self.book.agent_name, self.book.network_name = self.routes.looks.agent, self.routes.looks.network
@@ -170,6 +172,7 @@ class Pipeline:
         if self.resumes:
             self._meet(int(batch.time_us[0]))
         self.routes.assign(batch)
+        self.sign_ins.meet(batch)
         judging = self.judge.batch(batch)
         counting = self.watch.contracts.batch(batch, len(self.routes)) if self.watch.is_on else None
         self.consents.meet(batch, self.routes)
@@ -242,6 +245,7 @@ class Pipeline:
         self.accounts.limit(self.rules.budget)
 
     def _note(self, batch: Batch, judged: Judged) -> None:
+        self.sign_ins.note(batch, judged)
         self.recent.add(batch, judged)
         was_open = self.book.is_open
         if was_open:

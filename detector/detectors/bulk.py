@@ -13,7 +13,7 @@ where ordinary clients show .55) would need a third day."""
 
 
 def statistic(evidence: ClientEvidence) -> float:
-    """How many records (volume), which ones (cold), and how little else it does (pure), in nats.
+    """How many records (volume), which ones (cold), how little else it does (pure, no_login), in nats.
 
     An e-value over a p-value of something else is a valid statistic: which records are read, and what is asked for
     beside them, is judged given how many they are.
@@ -58,4 +58,7 @@ def judge(evidence: ClientEvidence, budget: Budget) -> Signal | None:
         share = min(evidence.total("fresh") / max(evidence.total("requests"), 1.0), 1.0)
         usual = round(evidence.habit.mean, 3)
         findings.append(Finding("share_of_requests_for_new_records", round(share, 3), usual, round(pure, 1)))
+    if evidence.no_login > 0.0 and evidence.habit is not None:
+        usual = round(1.0 - evidence.habit.unsigned, 4)
+        findings.append(Finding("has_signed_in", 0.0, usual, round(evidence.no_login, 1)))
     return Signal("bulk", int(slot["lead"]), int(slot["key"]), int(slot["last_us"]), nats, threshold, findings)

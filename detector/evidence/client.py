@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field as made
-from math import inf, log, sqrt
+from math import exp, inf, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy.typing as npt
 from detector.evidence.constants import OVER_SHARE
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, PRIOR_STRENGTH, hedged, log_ratio
 from detector.evidence.volume import Tail
+from detector.records.batch import KINDS
+from detector.state.layout import SIGNED
 from detector.state.sketch import distinct
 
 NULL = np.dtype(
@@ -46,10 +48,11 @@ HABIT = np.dtype(
         ("strength", "f8"),
         ("cold_strength", "f8"),
         *((number, "f8") for number in _TAIL_NUMBERS),
+        ("unsigned", "f8"),
     ]
 )
 
-_HABITS = ("clients", "mean", "strength", "cold_strength")
+_HABITS = ("clients", "mean", "strength", "cold_strength", "unsigned")
 _PLAIN = (
     *("cold_strength", "miss_strength", "over_strength", "main_mean", "main_strength"),
     *("clients_a_day", "blocks_a_day", "settled", "carried"),
@@ -66,6 +69,8 @@ class Habit:
         mean, strength: how purely they read: the Beta-binomial null of the share of requests that are fresh reads.
         cold_strength: as `Null.cold_strength`; a gallery's sixty pictures are cold together.
         tail: as `Null.tail`.
+        unsigned: share of accounts that were never seen to sign in, among those that read most and most purely (upper
+            95 % bound); 1 = not known.
     """
 
     clients: int
@@ -73,6 +78,7 @@ class Habit:
     strength: float
     cold_strength: float
     tail: Tail
+    unsigned: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,8 @@ class Null:
         found = {}
         for kept in () if habits is None else habits:
             tail = Tail(*(float(kept[number]) for number in _TAIL_NUMBERS))
-            found[int(kept["route"])] = Habit(**{name: kept[name].item() for name in _HABITS}, tail=tail)
+            known = {name: kept[name].item() for name in _HABITS if name in (kept.dtype.names or ())}
+            found[int(kept["route"])] = Habit(**known, tail=tail)
         return cls(**learnt, floor=floor, habits=found)
 
 
@@ -186,10 +193,22 @@ class ClientEvidence:
         return log_ratio(min(self.total("fresh"), n), n, habit.mean * n, EXTRACTOR, habit.strength)
 
     @property
+    def no_login(self) -> float:
+        """Nats for an account that was never seen to sign in, where hardly any does that reads as much and does as
+        little else. A long-lived token does the same, so it never convicts without coldness or purity, and volume."""
+        habit = self.habit
+        if habit is None or habit.unsigned >= 1.0 or KINDS[int(self.slot["kind"])] != "account":
+            return 0.0
+        return -inf if int(self.slot["crossed"]) & SIGNED else -log(habit.unsigned)
+
+    @property
     def harvest(self) -> float:
         """Nats for reading what nobody else reads, or for reading that and doing nothing else: the mean of the e-value
-        of coldness and of its product with the one of purity, which is an e-value, too."""
-        return self.cold + hedged(self.pure)
+        of coldness and of its product with the one of purity, which is an e-value, too. The same of that and its
+        product with no sign-in's, whose share is that of pure readers: a quarter of harvesters is taken to have none
+        (judgement: forged and stolen tokens among accounts made or taken over by signing in)."""
+        found = self.cold + hedged(self.pure)
+        return found if self.no_login == 0.0 else found + log(0.75 + 0.25 * exp(self.no_login))
 
     @property
     def miss(self) -> float:

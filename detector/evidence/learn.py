@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from detector.evidence.constants import DAY_US
 from detector.evidence.likelihood import FEWEST_CLIENTS_FOR_FIT, PRIOR_STRENGTH, fit_strength
 from detector.evidence.volume import fit_tail
 from detector.packing import picked
-from detector.state.layout import CLIENT, COUNTER, State
+from detector.records.batch import KINDS
+from detector.state.layout import CLIENT, COUNTER, SIGNED, State
 from detector.state.sketch import distinct_each
 
 SETTLED_DAYS = 0.25
@@ -31,6 +33,9 @@ CARRIED_DAYS = 1.0
 
 HABIT_CLIENTS = 2000
 """Clients a route whose habits are looked at: the error of a mean share is then a hundredth at most."""
+
+Z_95 = 1.645
+"""One-sided 95 % of the normal distribution."""
 
 BUSY_READS = 4
 """Fresh reads from which a client counts as one of those who mostly read on its route: before, who leads is chance."""
@@ -112,7 +117,24 @@ def _habit(chosen: npt.NDArray[Any], n: int, before: Null) -> Habit | None:
     strength = min(fit_strength(reads, requests), NARROWEST)
     closed = np.count_nonzero(chosen["fresh"][:, 1] >= 2) >= FEWEST_CLIENTS_FOR_FIT
     cold = min(_strength(chosen, "cold", "fresh"), NARROWEST) if closed else before.cold_strength
-    return Habit(n, float(np.mean(reads / requests)), strength, cold, tail)
+    return Habit(n, float(np.mean(reads / requests)), strength, cold, tail, _unsigned(chosen, reads / requests))
+
+
+def _unsigned(chosen: npt.NDArray[Any], purity: npt.NDArray[np.float64]) -> float:
+    """Share of accounts that were never seen to sign in, of those in the upper half both of reads and of purity:
+    programs read most, do little else and keep their tokens, so no others tell what to expect of such a client. Its
+    upper bound (Wilson 1927); 1 where there are too few."""
+    of_accounts = chosen["kind"] == KINDS.index("account")
+    accounts, purity = chosen[of_accounts], purity[of_accounts]
+    if len(accounts) < FEWEST_CLIENTS_FOR_FIT:
+        return 1.0
+    fresh = accounts["fresh"].sum(axis=1)
+    like = accounts[(fresh >= np.median(fresh)) & (purity >= np.median(purity))]
+    n, k = len(like), int(np.count_nonzero(like["crossed"] & SIGNED == 0))
+    if n < FEWEST_CLIENTS_FOR_FIT:
+        return 1.0
+    p, z2 = k / n, Z_95 * Z_95
+    return float((p + z2 / (2 * n) + Z_95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n))
 
 
 def _main(chosen: npt.NDArray[Any], before: Null) -> tuple[float, float]:
