@@ -60,6 +60,11 @@ _PLAIN = (
 _TAILS = ("tail", "tail_tries", "tail_rows")
 
 
+MOST_UNSIGNED = 0.135
+"""Share of accounts without a sign-in above which its lack says nothing, nor does a sign-in: odds of seven to one, what
+other groups of evidence must say (`detectors.bulk.GROUP_NATS`). Of simulated accounts a third never sign in all day."""
+
+
 @dataclass(frozen=True)
 class Habit:
     """What clients are like that mostly read on one route.
@@ -197,7 +202,7 @@ class ClientEvidence:
         """Nats for an account that was never seen to sign in, where hardly any does that reads as much and does as
         little else. A long-lived token does the same, so it never convicts without coldness or purity, and volume."""
         habit = self.habit
-        if habit is None or habit.unsigned >= 1.0 or KINDS[int(self.slot["kind"])] != "account":
+        if habit is None or habit.unsigned > MOST_UNSIGNED or KINDS[int(self.slot["kind"])] != "account":
             return 0.0
         return -inf if int(self.slot["crossed"]) & SIGNED else -log(habit.unsigned)
 

@@ -91,6 +91,8 @@ def test_a_harvester_is_convicted_sooner_where_it_never_signed_in() -> None:
     other["kind"] = KINDS.index("key")
     assert ClientEvidence(other, null).no_login == 0.0
     assert ClientEvidence(account(signed=True), null).no_login == -inf
+    common = replace(NULL, habits={1: replace(HABIT, unsigned=0.3)})
+    assert [ClientEvidence(account(signed), common).no_login for signed in (True, False)] == [0.0, 0.0]
 
 
 def key_of(who: int) -> int:
