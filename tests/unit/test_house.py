@@ -81,11 +81,11 @@ def test_hashes_are_the_same_in_every_run() -> None:
 
 
 def test_kernels_are_reached_through_compiled_alone() -> None:
-    """Only kernels import kernels, and only they and ``compiled`` import numba: it costs 1.7 s."""
+    """Only kernels import kernels, and only they and ``compiling`` import numba: it costs 1.7 s."""
     for path in ORDINARY:
         names = list(_imports(ast.walk(TREES[path])))
         assert not [name for name in names if name.endswith("_kernel")], _id(path)
-        assert path.stem == "compiled" or "numba" not in {name.split(".")[0] for name in names}, _id(path)
+        assert path.stem == "compiling" or "numba" not in {name.split(".")[0] for name in names}, _id(path)
 
 
 def test_heavy_libraries_are_imported_when_used() -> None:
