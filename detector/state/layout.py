@@ -101,9 +101,8 @@ CLIENT = np.dtype(
 )
 
 W5, W7, HARVESTS, AGAIN, ACTED, SIGNED, MISS_W5, MISS_W7 = (1 << bit for bit in range(8))
-"""Bits of ``crossed``: five, seven of eight cold; counted as an account that harvests, as one that comes again; has
-asked for what is neither a record, a list nor an asset (a sign-in, a search); has passed a route on which sessions
-begin (`evidence.sign_in`); five, seven of eight new misses."""
+"""Bits of ``crossed``: five, seven of eight cold; counted as an account that harvests, as one that comes again; asked
+for what is no record, list or asset (a search); passed where sessions begin (`evidence.sign_in`); five, seven misses."""
 
 DAILY = W5 | W7 | HARVESTS | AGAIN | MISS_W5 | MISS_W7
 """Of these, the lines that may be crossed anew each day of the client."""
