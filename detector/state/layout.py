@@ -102,7 +102,7 @@ CLIENT = np.dtype(
 
 W5, W7, HARVESTS, AGAIN, ACTED, SIGNED, MISS_W5, MISS_W7 = (1 << bit for bit in range(8))
 """Bits of ``crossed``: five, seven of eight cold; counted as an account that harvests, as one that comes again; asked
-for what is no record, list or asset (a search); passed where sessions begin (`evidence.sign_in`); five, seven misses."""
+for what is no record, list or asset (a search); passed where sessions begin (`evidence.sign_in`); 5, 7 misses."""
 
 DAILY = W5 | W7 | HARVESTS | AGAIN | MISS_W5 | MISS_W7
 """Of these, the lines that may be crossed anew each day of the client."""
