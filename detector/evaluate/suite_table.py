@@ -50,9 +50,7 @@ def markdown(suite: Suite, lines: Sequence[Line], command: str) -> str:
 def _digests(suite: Suite, lines: Sequence[Line]) -> str:
     made = sorted({str(line.get("digest", suite.digest)) for line in lines}) or [suite.digest]
     digests = ", ".join(f"`{digest}`" for digest in made)
-    return f"digest {digests}" + (
-        "" if made == [suite.digest] else f"; that of the code as it is now is `{suite.digest}`"
-    )
+    return f"digest {digests}" + ("" if made == [suite.digest] else f", put into this table by `{suite.digest}`")
 
 
 def verdict(case: Case, figures: dict[str, Any]) -> str:
@@ -105,7 +103,7 @@ def _attacks(done: Sequence[tuple[Case, Line]]) -> list[str]:
         )
     passed = sum(verdict(case, line["figures"]) == "pass" for case, line in done)
     asked = sum(case.target != Target() for case, _ in done)
-    said = [f"## Attacks: {passed} of {asked} targets met", ""]
+    said = [f"## Attacks: {passed} of {asked} targets met" if asked else "## Attacks: nothing asked, all told", ""]
     said += [
         "*actionable*: what was named until then makes half of the attacker's later requests and at most 0.1 % of "
     ]

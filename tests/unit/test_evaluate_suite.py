@@ -68,7 +68,7 @@ def test_what_is_kept_is_shown_whatever_code_made_it(
     run = CliRunner().invoke(app, [*arguments, "--resume", str(older)])
     assert run.exit_code == 0
     digest = Suite.of("tiny").digest
-    assert f"digest `{'0' * 12}`; that of the code as it is now is `{digest}`" in run.stdout
+    assert f"digest `{'0' * 12}`, put into this table by `{digest}`" in run.stdout
     assert "1 of 1 targets met" in run.stdout
     assert digest in CliRunner().invoke(app, [*arguments, "--resume", str(file)]).stdout
     assert CliRunner().invoke(app, arguments).exit_code == 2
