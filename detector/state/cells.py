@@ -75,7 +75,8 @@ rest from the end of that minute on."""
 def enter_pasts(cells: npt.NDArray[Any], past: npt.NDArray[Any], minute: int) -> None:
     """Begins, in place, the pasts of cells born in the running log minute, as its close would: to be called by whoever
     looks at ``past`` (dtype PAST) or ``cells`` (dtype CELL) between two rows."""
-    born = np.flatnonzero((past["born"] == minute) & (past["born"] > 0))
+    used = np.flatnonzero(cells["key"])  # of the others' pasts not even a page is touched
+    born = used[past["born"][used] == minute]
     for name in set(PAST.names or ()) - set(BORN_WITH):
         past[name][born] = 0
     at = np.flatnonzero(cells["_pad"])
