@@ -30,7 +30,7 @@ class Counter:
     _counts: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(0, np.uint32))
 
     def nth(self, keys: Keys) -> Numbers:
-        """For each of these keys, in order, the how manieth of its kind it is, from 1, over all calls."""
+        """For each of these keys, in order, how often it has been seen with this time, over all calls."""
         found, place, count = np.unique(keys, return_inverse=True, return_counts=True)
         before = self._before(found)
         self._latest.update(zip(found.tolist(), (before + count).tolist(), strict=True))

@@ -97,14 +97,16 @@ def among16(typing_context: Any, buffer: Any, place: Any, a: Any, b: Any) -> Any
 
 
 @intrinsic
-def nul64(typing_context: Any, buffer: Any, place: Any) -> Any:
-    """Which of the 64 bytes at a place are NUL: a bit each, from the first; the caller keeps inside the buffer."""
+def equal64(typing_context: Any, buffer: Any, place: Any, wanted: Any) -> Any:
+    """Which of the 64 bytes at a place are the lowest byte of ``wanted``: a bit each, from the first; the caller keeps
+    inside the buffer."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         there, all_of = _vector(context, builder, signature, arguments, 64)
-        return _bits(builder, builder.icmp_unsigned("==", there, all_of(ir.Constant(ir.IntType(8), 0))))
+        byte = builder.trunc(arguments[2], ir.IntType(8))
+        return _bits(builder, builder.icmp_unsigned("==", there, all_of(byte)))
 
-    return types.uint64(buffer, types.int64), build
+    return types.uint64(buffer, types.int64, types.uint64), build
 
 
 @intrinsic
@@ -155,7 +157,7 @@ def until(buffer: U1, p: int, end: int, a: int, b: int) -> int:
 def has_nul(buffer: U1, p: int, end: int) -> bool:
     """Whether a NUL stands in [p, end), which lies in the buffer."""
     while p + 64 <= end:
-        if nul64(buffer, p) != 0:
+        if equal64(buffer, p, 0) != 0:
             return True
         p += 64
     while p < end:

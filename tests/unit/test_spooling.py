@@ -15,6 +15,7 @@ from detector.engines.local import replay
 from detector.engines.spooling import LAST_S, LOOK_S, RENEW_S, RETRY_S, SLICE_S, Spool
 from detector.errors import SinkError
 from detector.incidents.book import Book
+from detector.incidents.incident import Incident
 from detector.sinks.case_files import read_case, read_records
 from detector.sinks.cases import EVERY_S, CaseFolder
 from tests.e2e.traffic import walkers_among_readers
@@ -206,14 +207,19 @@ def test_a_folder_that_refuses_holds_up_no_shutdown(slow: Slow, passed: list[flo
     assert spool.owes
 
 
-def test_a_folder_that_takes_again_gets_every_case(tmp_path: Path) -> None:
-    """A real folder that cannot be written to: no snapshot may be taken; put back, cases are there, each as noticed
-    when its incident was."""
-    log = tmp_path / "walks.log"
+def walks(folder: Path) -> tuple[Book, list[Incident]]:
+    """The book of a replay of six walks, and the incidents."""
+    log = folder / "walks.log"
     log.write_bytes(b"\n".join(walkers_among_readers(30_000, 6, 3)[0]) + b"\n")
     result = replay([str(log)], ReplaySettings(config=Config()))
     assert result.cases is not None
-    book: Book = result.cases.pipeline.book
+    return result.cases.pipeline.book, result.incidents
+
+
+def test_a_folder_that_takes_again_gets_every_case(tmp_path: Path) -> None:
+    """A real folder that cannot be written to: no snapshot may be taken; put back, cases are there, each as noticed
+    when its incident was."""
+    book, _ = walks(tmp_path)
     folder = CaseFolder(tmp_path / "cases", {})
     said: list[str] = []
     spool = Spool(folder, lambda event, **_: said.append(event))
@@ -237,19 +243,15 @@ def test_a_folder_that_takes_again_gets_every_case(tmp_path: Path) -> None:
 
 def test_real_cases_come_out_whole(tmp_path: Path) -> None:
     """Stories of a replay, written slice by slice, can be told from their files: every record of every walk."""
-    log = tmp_path / "walks.log"
-    log.write_bytes(b"\n".join(walkers_among_readers(30_000, 6, 3)[0]) + b"\n")
-    result = replay([str(log)], ReplaySettings(config=Config()))
-    assert result.cases is not None
-    book: Book = result.cases.pipeline.book
+    book, found = walks(tmp_path)
     folder = CaseFolder(tmp_path / "cases", {})
     spool = Spool(folder, lambda *_, **__: None)
     for story in book.stories:
         spool.note(story)
     while spool.owes:
         spool.work(book, 0.0)
-    assert len(result.incidents) == 6
-    for incident in result.incidents:
+    assert len(found) == 6
+    for incident in found:
         case, records = read_case(folder.folder, incident.incident), read_records(folder.folder, incident.incident)
         assert case is not None
         assert records is not None
