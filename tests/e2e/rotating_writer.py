@@ -1,6 +1,7 @@
 """A server that writes a log and has it rotated at random moments, as a program: ``PATH STYLE ROTATIONS``.
 
-Prints how many lines it has written. It never stops for whoever reads.
+Prints how many lines it has written. After the first line it waits for one on its standard input, as what is rotated
+before a reader has seen it is not the reader's to find; from then on it never stops for whoever reads.
 """
 
 from __future__ import annotations
@@ -98,6 +99,8 @@ def main(path: str, style: str, rotations: str) -> None:
     """Writes until the log was rotated so often."""
     rng = np.random.default_rng(STYLES.index(style))
     writer = Writer(Path(path), style)
+    writer.write(1, 0)
+    sys.stdin.readline()
     for _ in range(int(rotations)):
         for _ in range(int(rng.integers(6))):
             writer.write(int(rng.integers(1, 60)), int(rng.integers(30)))

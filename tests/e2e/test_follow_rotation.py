@@ -79,8 +79,14 @@ def test_two_hundred_rotations(tmp_path: Path, style: str, kills: bool) -> None:
     rng = np.random.default_rng(len(style))
     command = [sys.executable, "-m", "tests.e2e.rotating_writer", str(path), style, str(ROTATIONS)]
     reader = Reader(path)
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as writer, closing(reader):
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe) as writer, closing(reader):
+        assert writer.stdin is not None
         end, idle = clock.monotonic() + SECONDS, 0
+        while clock.monotonic() < end and not reader.poll():
+            pass
+        writer.stdin.write(b"read\n")
+        writer.stdin.close()
         while clock.monotonic() < end and idle < IDLE_POLLS:
             idle = 0 if reader.poll() or writer.poll() is None else idle + 1
             if kills and not idle and rng.random() < 0.06:
