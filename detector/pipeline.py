@@ -25,6 +25,7 @@ from detector.evidence.client import ClientEvidence, Null
 from detector.evidence.contract import Contracts, Terms
 from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
+from detector.evidence.outcome import outcomes
 from detector.evidence.policy import Policy
 from detector.evidence.sign_in import SignIns
 from detector.evidence.tripwire import Tripwires, Wire
@@ -167,29 +168,39 @@ class Pipeline:
     def take(self, batch: Batch) -> None:
         """Judges one batch whose rows follow everything taken before in log order; ``time_us`` never falls."""
         batch = self.consents.take(batch)
-        if not len(batch):
-            return
+        if len(batch):
+            self.find_routes(batch)
+            self.weigh(batch, self.look_up(batch))
+
+    def find_routes(self, batch: Batch) -> None:
+        """The first of the three steps of `take`, for who does the second in another thread: rows learn their routes.
+
+        Each step takes batches in log order; a batch may be ahead of another's next step by one."""
         if self.resumes:
             self._meet(int(batch.time_us[0]))
         self.routes.assign(batch)
+
+    def look_up(self, batch: Batch) -> npt.NDArray[np.uint8]:
+        """The second step: whether records were read before by others (`evidence.outcome`). Shares nothing with the
+        others but the batch."""
+        return outcomes(self.state, batch)
+
+    def weigh(self, batch: Batch, found: npt.NDArray[np.uint8]) -> None:
+        """The third step: judges rows, with what the second has found."""
         self.sign_ins.meet(batch)
-        judging = self.judge.batch(batch)
+        judging = self.judge.batch(batch, found)
         counting = self.watch.contracts.batch(batch, len(self.routes)) if self.watch.is_on else None
         self.consents.meet(batch, self.routes)
         tripped = self._tripped(batch)
-        first, offered, n = 0, 0, len(batch)
+        first, n = 0, len(batch)
         while first < n:
             now = int(batch.time_us[first])
             if now >= self._boundary():
-                self.book.ordinary.add(batch, judging, offered, first)
-                offered = first
                 self._campaigns(judging.close_minute(first))
                 self._tick(now)
             last = int(np.searchsorted(batch.time_us, self._boundary(), side="left"))
             judged = judging.rows(first, min(last, min(tripped, default=n - 1) + 1))
-            if judged.block is not None:  # a sweep is held against the ordinary rows before it, all of them
-                self.book.ordinary.add(batch, judging, offered, judged.last)
-                offered = judged.last
+            self.book.ordinary.add(batch, judging, first, judged.last)
             self._note(batch, judged)
             self.consents.note(batch, judged)
             if counting is not None:
@@ -201,10 +212,8 @@ class Pipeline:
                 self._weigh_read(judged, wire, int(batch.route[judged.last - 1]))
             first = judged.last
             if judged.alarms is not None:
-                self.book.ordinary.add(batch, judging, offered, first)
-                offered = first
                 self._campaigns(judged.alarms)
-        self.book.ordinary.add(batch, judging, offered, n)
+        self.book.ordinary.write()
         self.recent.write()
         self._last_us = max(self._last_us, int(batch.time_us[-1]))
 

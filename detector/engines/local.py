@@ -15,6 +15,7 @@ from detector import __version__, clock
 from detector.compiled import prepare
 from detector.config import REPLAY_LATENESS_SECONDS, Config, ReplaySettings
 from detector.detectors import PATTERNS, Budget
+from detector.engines.ahead import Ahead
 from detector.engines.casing import Cases
 from detector.engines.coverage import Coverage
 from detector.engines.declaring import contracts, declared, hash_key, policy, suppressions, tripwires
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
 JUDGE_KERNELS = (
     "detector.evidence.judge:JUDGE",
+    "detector.evidence.outcome:OUTCOMES",
     "detector.incidents.ordinary:OFFER",
     "detector.evidence.learn:BUSY",
     "detector.state.sketch:SUM",
@@ -128,20 +130,8 @@ def replay(
     pipeline = _pipeline(settings, routes, reader)
     veil = pipeline.book.veil
     ranked = Ranked(pipeline, Ranking()) if settings.top else None
-    take = ranked.take if ranked else pipeline.take
     backfill = _backfill(settings, pipeline, reader) if settings.metrics else None
-    for number, released in enumerate(reader):
-        released.batch.flags |= released.late * np.uint8(LATE)
-        rows = replace(released.batch, time_us=released.moment_us)
-        backfill.take(released, rows, take) if backfill else take(rows)
-        reader.coverage.count_objects(released.batch)
-        if on_progress and number % PROGRESS_EVERY == 0:
-            on_progress(*reader.progress())
-    pipeline.finish()
-    if backfill:
-        backfill.finish(reader.coverage.rejected)
-    if on_progress:
-        on_progress(*reader.progress())
+    _judge(reader, pipeline, settings, ranked, backfill, on_progress)
     _look_again(paths, settings, resolver, pipeline)
     found, cases = _told(pipeline, reader, settings)
     return ReplayResult(
@@ -153,6 +143,32 @@ def replay(
         unusual=veiled_ranks(ranked.top(settings.top), pipeline.state, veil) if ranked else [],
         cases=cases,
     )
+
+
+def _judge(
+    reader: Reader,
+    pipeline: Pipeline,
+    settings: ReplaySettings,
+    ranked: Ranked | None,
+    backfill: Backfill | None,
+    on_progress: Callable[[int, int, int], None] | None,
+) -> None:
+    """Judges all that is read; a batch ahead where nobody looks at what is between two of them."""
+    stepwise = ranked or backfill or settings.threads < 2 or settings.config.policy.ledger
+    with Ahead(pipeline) as ahead:
+        take = ranked.take if ranked else pipeline.take if stepwise else ahead.take
+        for number, released in enumerate(reader):
+            released.batch.flags |= released.late * np.uint8(LATE)
+            rows = replace(released.batch, time_us=released.moment_us)
+            backfill.take(released, rows, take) if backfill else take(rows)
+            reader.coverage.count_objects(released.batch)
+            if on_progress and number % PROGRESS_EVERY == 0:
+                on_progress(*reader.progress())
+    pipeline.finish()
+    if backfill:
+        backfill.finish(reader.coverage.rejected)
+    if on_progress:
+        on_progress(*reader.progress())
 
 
 def _pipeline(settings: ReplaySettings, routes: Routes, reader: Reader) -> Pipeline:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from detector.evidence.judge import READING
 from detector.evidence.ledger import BEFORE_GRANT, NO_GRANT, OTHER_SCOPE, REVOKED, TICKED, Ledger
+from detector.evidence.outcome import READING
 from detector.evidence.policy import Policy
 from detector.records.batch import DECLARED, MISS, OUTSIDE, STATIC, Batch
 from detector.records.shape import METHODS

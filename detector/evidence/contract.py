@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Bound, Kernel, Scalar
 from detector.errors import SnapshotDamaged
-from detector.evidence.judge import READING
+from detector.evidence.outcome import READING
 from detector.packing import Arrays, adopted
 from detector.records.batch import Batch
 from detector.records.route_names import names_route

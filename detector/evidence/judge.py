@@ -12,16 +12,12 @@ from detector.compiled import Array, Bound, Kernel, Scalar
 from detector.evidence import noise
 from detector.evidence.constants import DECAYS, FADES
 from detector.records.batch import Batch
-from detector.records.shape import METHODS
 from detector.state.accounts import SOURCE, SUSPECT, TALLY
 from detector.state.cells import ALARM, ALARMS, CELL, COUNTS, CROSSING, MATURITY, PAST
-from detector.state.layout import BLOCK, CLIENT, COUNTER, OBJECT, ROUTE, State
+from detector.state.layout import BLOCK, CLIENT, COUNTER, ROUTE, State
 
 READ, COLD, OWN, LISTED = 1, 2, 4, 8  # bits of Judged.flags
 COHORT = 4  # where they hold the client's cohort: since when it is known, see `state.cells`
-
-READING = ("-", "GET", "POST", "QUERY", "SEARCH", "REPORT", "PROPFIND")
-"""Methods whose answers carry records: the safe ones with a body (RFC 9110, RFC 4918), and POST, which look-ups use."""
 
 JUDGE = Kernel(
     "detector.evidence.judge_kernel:judge",
@@ -29,11 +25,10 @@ JUDGE = Kernel(
         *[Scalar("i8")] * 3,
         *[Array(code) for code in ("i8", "u8", "u8", "u4", "u8", "u1")],
         Array("u1", 2),
-        *[Array(code) for code in ("u4", "u8", "i8", "u2", "i8", "u1", "u1", "u2", "u1", "i4")],
+        *[Array(code) for code in ("u4", "u8", "i8", "i8", "u1", "u1", "u2", "u1", "i4")],
         Array("u8"),
         Array(CLIENT),
         Array("u1", 2),
-        Array(OBJECT),
         Array(BLOCK),
         Array(ROUTE),
         *[Array(code) for code in ("i8", "f8")],
@@ -98,20 +93,19 @@ class Judge:
         self._alarms = np.zeros(ALARMS, ALARM)
         self._blank_cell = np.zeros(1, PAST)
         noise.begin(state.noise)
-        self._readable = np.array([m in READING for m in METHODS], np.uint8)
 
-    def batch(self, batch: Batch) -> JudgedBatch:
-        """Makes a batch ready to be judged, part by part."""
-        return JudgedBatch(self, batch)
+    def batch(self, batch: Batch, outcomes: npt.NDArray[np.uint8]) -> JudgedBatch:
+        """Makes a batch ready to be judged, part by part; its outcomes are those of `evidence.outcome`."""
+        return JudgedBatch(self, batch, outcomes)
 
-    def bind(self, batch: Batch, out: tuple[npt.NDArray[Any], ...]) -> Bound:
+    def bind(self, batch: Batch, outcomes: npt.NDArray[np.uint8], out: tuple[npt.NDArray[Any], ...]) -> Bound:
         """The kernel with a batch's columns and the tables."""
         s, b = self.state, batch
         return JUDGE.bind(
             *(0, 0, self.floor),
             *(b.time_us, b.client, b.source, b.network, b.agent, b.kind, b.name, b.route, b.object, b.number),
-            *(b.status, b.bytes_out, b.requests, b.flags, b.origin, self._readable[b.method], b.rows),
-            *(s.index, s.clients, s.names, s.objects, s.blocks, s.routes, s.counters, *self._scratch),
+            *(b.bytes_out, b.requests, b.flags, b.origin, outcomes, b.rows),
+            *(s.index, s.clients, s.names, s.blocks, s.routes, s.counters, *self._scratch),
             *(s.cells, s.past, s.touched, s.noise, s.limits, s.crossings, s.maturity, self._alarms, self._blank_cell),
             *(s.sources, s.tallies, s.suspects, s.tally_limits),
             *(*out, self._client, self._block),
@@ -131,11 +125,11 @@ class JudgedBatch:
         slot, flags, incident: one entry a row, filled as far as rows are judged; see `Judged`.
     """
 
-    def __init__(self, judge: Judge, batch: Batch) -> None:
+    def __init__(self, judge: Judge, batch: Batch, outcomes: npt.NDArray[np.uint8]) -> None:
         n = len(batch)
         self.slot, self.flags, self.incident = np.zeros(n, np.int64), np.zeros(n, np.uint8), np.zeros(n, np.int32)
         self._judge = judge
-        self._call = judge.bind(batch, (self.slot, self.flags, self.incident))
+        self._call = judge.bind(batch, outcomes, (self.slot, self.flags, self.incident))
 
     def rows(self, first: int, last: int) -> Judged:
         """Judges rows from ``first`` on, up to ``last`` or to the first one whose evidence is worth weighing.

@@ -21,17 +21,16 @@ from detector.evidence.constants import (
     BLOCK_IDS,
     BLOCK_MIN_HITS,
     CAP,
-    EMPTY_BYTES,
     GROUP,
     MISS_MIN,
     PRIOR_COLD,
     REACH,
     RUN,
 )
-from detector.evidence.pages_kernel import open_page
+from detector.evidence.outcome_kernel import ANSWERED, GOOD, MISSED, SEEN, TRIAL
 from detector.evidence.trials_kernel import cohort_of, note_trial
-from detector.records.batch import DECLARED, LATE, MISS, NAME_BYTES, PAGED, STATIC
-from detector.state.ahead_kernel import ahead_of_block, ahead_of_cells, ahead_of_client, ahead_of_object
+from detector.records.batch import DECLARED, LATE, NAME_BYTES, PAGED, STATIC
+from detector.state.ahead_kernel import ahead_of_block, ahead_of_cells, ahead_of_client, ahead_of_index
 from detector.state.cells_kernel import hashed_cells
 from detector.state.layout import ACTED, COUNTER
 from detector.state.tables_kernel import (
@@ -42,7 +41,6 @@ from detector.state.tables_kernel import (
     find_client,
     mix,
     observe,
-    touch_object,
 )
 
 U = np.uint64
@@ -215,17 +213,11 @@ def _client_worth(c, floor):
     return c.raised & 4 == 0 and misses >= MISS_MIN and 2 * misses >= tries
 
 
-@njit
-def _is_empty(status, bytes_out, is_request):
-    """Whether a request was answered that there is nothing, by a body without anything in it instead of a status."""
-    return is_request != 0 and 200 <= status < 300 and 0 < bytes_out <= EMPTY_BYTES
-
-
 def judge(
     first, last, floor,
-    time_us, client, source, network, agent, kind, name, route, object_, number, status, bytes_out, requests, flags,
-    origin, readable, rows,
-    index, clients, names, objects, blocks, routes, counters, room, blank_client, blank_block,
+    time_us, client, source, network, agent, kind, name, route, object_, number, bytes_out, requests, flags,
+    origin, outcomes, rows,
+    index, clients, names, blocks, routes, counters, room, blank_client, blank_block,
     cells, past, touched, noise, limits, crossings, maturity, alarms, blank_cell,
     sources, tallies, suspects, tally_limits,
     out_slot, out_flags, out_incident, candidate_client, candidate_block,
@@ -241,7 +233,7 @@ def judge(
     while row < last:
         end = min(row + GROUP, last)
         for i in range(row, end):
-            ahead_of_object(index, client[i], objects, mix(object_[i], U(route[i])))
+            ahead_of_index(index, client[i])
         for i in range(row, end):
             out_slot[i] = ahead_of_client(client[i], index, clients)
             if object_[i] != U(0) and flags[i] & (STATIC | PAGED | DECLARED) == 0:
@@ -287,18 +279,18 @@ def judge(
             arrive(c, time_us[i], bytes_out[i], requests[i], room)
             cohort = cohort_of(time_us[i] - c.first_us)
             out_flags[i] = cohort << COHORT_SHIFT
-            at = status[i]
-            good = at == 0 or (at >= 200 and at < 300) or at == 304
-            miss = (flags[i] & MISS) != 0 or _is_empty(at, bytes_out[i], requests[i])
-            trial = object_[i] != U(0) and flags[i] & (STATIC | PAGED) == 0 and readable[i] and (good or miss)
+            outcome = np.int64(outcomes[i])
+            miss = outcome & MISSED != 0
+            trial = outcome & TRIAL != 0
+            seen = outcome & SEEN
             if object_[i] == U(0) and flags[i] & (STATIC | PAGED) == 0:
                 c.crossed |= np.uint8(ACTED)
             r = routes[route[i]]
             r.requests += requests[i]
             news = 0
-            if readable[i] and (good or miss) and flags[i] & STATIC == 0:
-                page = flags[i] & PAGED and requests[i] and good
-                opened = open_page(objects, page, object_[i], route[i], client[i], minute, counters)
+            if outcome & ANSWERED:
+                good = outcome & GOOD != 0
+                opened = OWN if trial else seen
                 row_of = (route[i], object_[i], number[i], rows[i], bytes_out[i], requests[i], flags[i], good, opened)
                 news = answer(c, routes, row_of) | beat(c, r, row_of, time_us[i])
                 out_flags[i] |= news & LISTED_BIT
@@ -309,7 +301,6 @@ def judge(
                     return row
                 continue
             key = mix(object_[i], U(route[i]))
-            seen = touch_object(objects, key, np.uint32(client[i] >> U(32)), minute, counters)
             if not miss:
                 c.reads[0] += 1
                 r.reads += 1

@@ -32,7 +32,6 @@ def offer(first, last, bound, time_us, requests, origin, position, slot, inciden
     counted into ``minutes`` (n, 2), and the ones whose rank is below ``bound`` written to ``rows`` with it. Returns how
     many those are."""
     minute = time_us[first] // MINUTE_US
-    is_one = time_us[last - 1] // MINUTE_US == minute
     found = 0
     n = 0
     for row in range(first, last):
@@ -50,6 +49,6 @@ def offer(first, last, bound, time_us, requests, origin, position, slot, inciden
             rows[found] = row
             ranks[found] = rank
             found += 1
-    if n > 0 or is_one:
+    if n > 0:
         _tally(minutes, minute, n)
     return found

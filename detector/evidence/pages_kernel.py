@@ -17,18 +17,9 @@ import numpy as np
 from detector.compiled import njit
 from detector.evidence.constants import SIZES_KEPT, SIZES_PRIOR
 from detector.evidence.steps_kernel import STEPS
-from detector.state.tables_kernel import COLD, OWN, mix, touch_object
+from detector.state.tables_kernel import COLD, OWN
 
-U = np.uint64
 PAGES = 128  # where the histogram of pages begins in ``sizes``
-
-
-@njit
-def open_page(objects, is_page, page, route, client, minute, counters):
-    """What `touch_object` says of a page a client opens; OWN for what is no page."""
-    if not is_page:
-        return OWN
-    return touch_object(objects, mix(page, U(route)), np.uint32(client >> U(32)), minute, counters)
 
 
 @njit

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detector.compiled import Array, Kernel
-from detector.evidence.judge import READING
+from detector.evidence.outcome import READING
 from detector.records.batch import Batch
 from detector.records.route_names import names_route
 from detector.records.routes import MAX_ROUTES

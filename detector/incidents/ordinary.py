@@ -66,21 +66,36 @@ class Ordinary:
         self._held = 0
         self._pruned = True
         self._bound = (1 << 64) - 1  # above the highest rank that can still be among the lowest
+        self._waiting: tuple[Batch, JudgedBatch, int, int] | None = None
 
     def add(self, batch: Batch, judged: JudgedBatch, first: int, last: int) -> None:
-        """Offers judged rows: first ones of requests, of nobody declared and of nobody in an incident.
+        """Offers judged rows: first ones of requests, of nobody declared and of nobody in an incident. They are counted
+        when somebody looks or at `write`: parts of a thousand rows cost as much as whole batches.
 
         Args:
             batch: the rows, in log order.
             judged: what was made of them.
-            first, last: which rows; each is to be offered before the first tick after it.
+            first, last: which rows: those that follow the last ones offered.
         """
+        if self._waiting is not None and self._waiting[0] is batch:
+            first = self._waiting[2]
+        else:
+            self.write()
+        self._waiting = (batch, judged, first, last)
+
+    def write(self) -> None:
+        """Counts what has been offered so far, before its batch may be changed."""
+        if self._waiting is not None:
+            offered, self._waiting = self._waiting, None
+            self._count(*offered)
+
+    def _count(self, batch: Batch, judged: JudgedBatch, first: int, last: int) -> None:
         if first >= last:
             return
         days = batch.time_us[[first, last - 1]] // DAY_US
         if days[0] != days[1]:
             turn = int(np.searchsorted(batch.time_us[first:last], days[1] * DAY_US)) + first
-            self.add(batch, judged, first, turn)
+            self._count(batch, judged, first, turn)
             first = turn
         self._turn(int(days[1]))
         rows, rank = np.empty(last - first, np.int64), np.empty(last - first, np.uint64)
@@ -103,12 +118,14 @@ class Ordinary:
 
     def requests(self, since_us: int, until_us: int) -> int:
         """Ordinary requests from one log time to another, by whole minutes of the last day."""
+        self.write()
         minute, count = self._minutes.T
         between = (minute >= since_us // MINUTE_US) & (minute < -(-until_us // MINUTE_US))
         return int(count[between].sum())
 
     def since_us(self) -> int:
         """Log time of the first minute it has counted, of the last day; 0 before the first."""
+        self.write()
         known = self._minutes[:, 0]
         return int(known[known >= 0].min(initial=1 << 32)) * MINUTE_US if np.any(known >= 0) else 0
 
@@ -148,6 +165,7 @@ class Ordinary:
 
     def _even(self, before_us: int) -> list[tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]]:
         """Both days, and which of their rows make an even sample before a log time."""
+        self.write()
         self._prune()
         parts = [self._before, *self._parts]
         full = [int(part["rank"][-1]) for part in parts if len(part) == self._capacity]
@@ -156,6 +174,7 @@ class Ordinary:
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
         """A copy of both days."""
+        self.write()
         self._prune()
         today = self._parts[0].copy() if self._parts else np.zeros(0, ORDINARY)
         told = np.array([self._day, len(self._before), len(today)], np.int64)

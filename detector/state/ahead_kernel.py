@@ -69,9 +69,14 @@ def ahead_of_cells(cells, hashed, route, network):
 
 
 @njit
-def ahead_of_object(index, client, objects, key):
-    """A client's place in the index, and an object's bucket: one line, see `aligned.aligned`."""
+def ahead_of_index(index, client):
+    """A client's place in the index."""
     prefetch(index, np.int64(client & U(index.shape[0] - 1)), 0)
+
+
+@njit
+def ahead_of_object(objects, key):
+    """An object's bucket: one line, see `aligned.aligned`."""
     prefetch(objects, np.int64((key >> U(32)) & U(objects.shape[0] // WAYS - 1)) * WAYS, 0)
 
 

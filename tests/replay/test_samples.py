@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,16 @@ def test_a_quiet_day_raises_nothing(root: Path) -> None:
     result = _evaluated(root, "quiet")
     assert not result.detected
     assert result.false_incidents == []
+
+
+def test_threads_change_nothing(root: Path) -> None:
+    """Reading, looking records up and judging in turn, or each in a thread of its own, tell the same incidents."""
+    settings = ReplaySettings(config=load_config(root / "configs" / "demo.yaml"))
+    logs = [root / "sample_logs" / f"{name}.log.gz" for name in ("p2", "p3")]
+    told = [replay(logs, replace(settings, threads=threads)) for threads in (1, 2)]
+    assert len(told[0].incidents) == 2
+    assert [i.record() for i in told[0].incidents] == [i.record() for i in told[1].incidents]
+    assert told[0].floor == told[1].floor
 
 
 def test_every_sample_is_tested(root: Path) -> None:
