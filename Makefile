@@ -57,8 +57,8 @@ evaluate-quick: $(VENV)/dev.stamp ## attacks and confusers at 300 requests a sec
 	@mkdir -p .cache
 	$(BIN)/detector evaluate --suite quick --resume .cache/evaluate-quick.jsonl --markdown tests/benchmarks/evaluation-quick.md
 
-evaluate: evaluate-quick ## the same, five seeds, hidden forms, and 10,000 requests a second (most of a day, 20 GB); goes on where it was stopped
-	@for suite in seeds evasive large; do $(BIN)/detector evaluate --suite $$suite \
+evaluate: evaluate-quick ## the same, agent-census, five seeds, hidden forms, and 10,000 requests a second (most of a day, 20 GB); goes on where it was stopped
+	@for suite in census seeds evasive large; do $(BIN)/detector evaluate --suite $$suite \
 		--resume .cache/evaluate-$$suite.jsonl --markdown tests/benchmarks/evaluation-$$suite.md || exit 1; done
 
 samples: $(VENV)/runtime.stamp ## make sample_logs/ anew; the commands are in sample_logs/README.md

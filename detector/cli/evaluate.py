@@ -26,7 +26,7 @@ def evaluate(
     ] = None,
     output: Annotated[str, typer.Option(help="table or json.")] = "table",
     suite: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Instead of a log: quick, seeds, large or evasive.")
+        str | None, typer.Option(metavar="NAME", help="Instead of a log: quick, census, seeds, large or evasive.")
     ] = None,
     only: Annotated[str, typer.Option(metavar="CASE", help="Of the suite: cases that begin so: P4, P4/shared.")] = "",
     seeds: Annotated[int | None, typer.Option(min=1, max=100, help="Of the suite. [1, of `seeds` 5]")] = None,
@@ -37,7 +37,7 @@ def evaluate(
     forms: Annotated[
         str, typer.Option(metavar="e1,e2", help="Of the suite: evasive cases of these forms instead of its own.")
     ] = "",
-    rivals: Annotated[bool, typer.Option(help="Of the suite quick: the rivals' rules and models too.")] = True,
+    rivals: Annotated[bool, typer.Option(help="Of the suites quick and census: the rivals too.")] = True,
     kept: Annotated[
         bool, typer.Option("--kept", help="Of the suite: run nothing; the table of what --resume FILE holds.")
     ] = False,
@@ -58,7 +58,7 @@ def evaluate(
         options = {"only": only, "seeds": seeds, "rivals": rivals, "forms": wanted}
         return _suite(suite, options, resume, kept, markdown, output)
     if log is None or truth is None:
-        raise UsageError("give LOG and --truth FILE, or --suite quick, seeds, large or evasive")
+        raise UsageError("give LOG and --truth FILE, or --suite quick, census, seeds, large or evasive")
     return _log(log, truth, config, incidents, output)
 
 

@@ -96,6 +96,7 @@ class Setting:
         slow_rate: ordinary requests a second of the worlds of e5, which takes fourteen days.
         tail_seconds: how long a case goes on after its first actionable alert.
         compare_seconds: how long a case goes on for the rivals; 0 = no rivals.
+        census_lines: of each case agent-census reads, which is then the only rival; 0 = it is not among them.
         seeds: of the plain forms and confusers, where nobody says.
     """
 
@@ -108,6 +109,7 @@ class Setting:
     tail_seconds: float = 600.0
     compare_seconds: float = HOUR
     seeds: int = 1
+    census_lines: int = 0
 
 
 # 1/33 of the traffic the targets are set for: a quarter of a million client-days. Attacks keep their own rates.
@@ -119,6 +121,8 @@ SETTINGS = {
     # The traffic the targets are set for, from midnight to the middle of the morning: tables as 288 M requests need.
     "large": Setting(rate=10_000, warm_hours=8, quiet_hours=12, clients=1 << 23, objects=1 << 26, compare_seconds=0),
     "evasive": replace(_QUICK, compare_seconds=0),
+    # About ten minutes of everybody's lines, of which agent-census reads 6,600 in a second of processor time.
+    "census": replace(_QUICK, compare_seconds=600, census_lines=200_000),
     # For the project's own tests: seconds.
     "tiny": Setting(
         rate=5, warm_hours=0.5, quiet_hours=0.5, clients=1 << 14, objects=1 << 18, tail_seconds=60, compare_seconds=300
@@ -168,6 +172,15 @@ PLAIN: tuple[Case, ...] = (
     Case("P13", target=QUIET, seconds=2 * HOUR),
 )
 
+_SINGLE = {("P1", "fast"), ("P2", "brisk"), ("P5", "third"), ("P6", "not found"), ("P7", "slow")}
+_MANY = {("P3", "busy", 500), ("P4", "shared", 1000)}
+_COUNTED = [
+    case
+    for case in PLAIN
+    if case.listed
+    and ((case.pattern, case.variant) in _SINGLE or (case.pattern, case.variant, case.identities) in _MANY)
+]
+
 CONFUSED = Case("quiet", confusers=tuple(CONFUSERS), target=QUIET)
 LOOSE = replace(CONFUSED, budget=10.0)
 
@@ -197,7 +210,8 @@ def suite(name: str, seeds: int | None = None) -> list[Case]:
 
     Args:
         name: ``quick``: one seed, rivals beside; ``seeds``: five, and the confusers once more at a budget of ten false
-            incidents a day; ``large``: one seed at 10,000 requests a second; ``evasive``: the forms e1 to e7; ``tiny``.
+            incidents a day; ``large``: one seed at 10,000 requests a second; ``evasive``: the forms e1 to e7;
+            ``census``: P1 to P7 and the looks of a browser (e7) for agent-census; ``tiny``.
         seeds: of the plain forms and confusers; None = as the setting says.
     """
     if name == "tiny":
@@ -205,6 +219,9 @@ def suite(name: str, seeds: int | None = None) -> list[Case]:
     if name == "evasive":
         return sorted(evasive(), key=lambda case: case.form == "e5")
     each = range(1, 1 + (seeds or SETTINGS[name].seeds))
+    if name == "census":
+        looks = [replace(case, form="e7", target=NOTHING) for case in _COUNTED if case.pattern in ("P1", "P3", "P4")]
+        return [replace(case, seed=seed) for seed in each for case in (*_COUNTED, *looks)]
     found = [replace(case, seed=seed) for seed in each for case in (*PLAIN, CONFUSED)]
     return [*found, LOOSE] if name == "seeds" else found
 

@@ -20,8 +20,9 @@ from detector.evaluate.ground import Ground, configuration, world_of
 from detector.evaluate.named import Census
 from detector.evaluate.observed import Observed
 from detector.evaluate.rivals import Rivals
+from detector.evaluate.rivals.census import AgentCensus, installed
 from detector.evaluate.survival import survival
-from detector.evaluate.trial import accused, run
+from detector.evaluate.trial import Rival, accused, run
 from detector.evaluate.unusual import places
 from detector.incidents.render import incidents
 from detector.simulate import Play
@@ -92,16 +93,31 @@ class Suite:
             left = [case for case in cases if case.key not in done]
             if left:
                 ground = Ground(world, self.setting)
-                rivals = Rivals(ground) if self.rivals and warm_key else None
+                rivals = Rivals(ground) if self.rivals and warm_key and not self.setting.census_lines else None
                 if warm_key:
                     warm = {"key": warm_key, **_warm(ground, rivals)}
                     _keep(file, done, {**warm, "digest": self.digest})
                     say(f"{clock.monotonic() - begun:6.0f} s  {warm_key}")
                 for case in left:
-                    _keep(file, done, {"key": case.key, "digest": self.digest, **_case(case, ground, rivals)})
+                    _keep(
+                        file,
+                        done,
+                        {
+                            "key": case.key,
+                            "digest": self.digest,
+                            **_case(case, ground, self._judges(case, ground, rivals)),
+                        },
+                    )
                     say(f"{clock.monotonic() - begun:6.0f} s  {case.key}")
             lines += [done[key] for key in (warm_key, *(case.key for case in cases)) if key in done]
         return lines
+
+    def _judges(self, case: Case, ground: Ground, rivals: Rivals | None) -> list[Rival]:
+        if case.pattern == "quiet":
+            return []
+        if self.rivals and self.setting.census_lines and installed():
+            return [AgentCensus(Play.of(ground.options()).world.agents, self.setting.census_lines)]
+        return rivals.fresh() if rivals else []
 
 
 def _warm(ground: Ground, rivals: Rivals | None) -> Line:
@@ -124,8 +140,7 @@ def _warm(ground: Ground, rivals: Rivals | None) -> Line:
     }
 
 
-def _case(case: Case, ground: Ground, rivals: Rivals | None) -> Line:
-    judges = rivals.fresh() if rivals and case.pattern != "quiet" else []
+def _case(case: Case, ground: Ground, judges: list[Rival]) -> Line:
     running, record = run(case, ground, judges)
     if case.pattern != "quiet":
         record["unusual"] = places(running, ground.ranking)
@@ -162,10 +177,12 @@ def _read(file: Path | None) -> list[Line]:
 
 
 def _digest(setting: Setting) -> str:
-    """12 hexadecimal digits of the program's sources, the configuration and the setting."""
+    """12 hexadecimal digits of the program's sources, the configuration and the setting; of agent-census, where it is
+    to judge, which version does."""
     whole = blake2b(digest_size=6)
     root = Path(detector.__file__).parent
     for path in sorted(root.rglob("*.py")):
         whole.update(str(path.relative_to(root)).encode() + path.read_bytes())
     whole.update((configuration(setting).digest + repr(setting)).encode())
+    whole.update(installed().encode() if setting.census_lines else b"")
     return whole.hexdigest()

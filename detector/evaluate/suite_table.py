@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from detector.evaluate.cases import DAY, HOUR, Case, Target
+from detector.evaluate.census_table import section
 from detector.evaluate.poisson import upper_bound
 from detector.evaluate.suite import Suite
 
@@ -14,8 +15,9 @@ Cells = Sequence[str]
 
 _RUNS = 4  # whose survival is shown one by one
 
-_NO_CENSUS = (
-    "agent-census: not among the packages of this environment, so it was not run; it names no moment and no records."
+_CENSUS = (
+    "agent-census reads text and names no moment and no records; it has a suite of its own: "
+    "`detector evaluate --suite census`."
 )
 
 
@@ -43,6 +45,8 @@ def markdown(suite: Suite, lines: Sequence[Line], command: str) -> str:
     ]
     if missing := len(suite.cases) - len(done):
         head += [f"{missing} of the suite's {len(suite.cases)} cases have not been run yet.", ""]
+    if s.census_lines:
+        return "\n".join([*head, *_attacks(attacks), *section(attacks, s.census_lines)]) + "\n"
     parts = [head, _attacks(attacks), _quiet(quiet, warm), _survival([*warm, *(line for _, line in quiet)])]
     return "\n".join(text for part in [*parts, _rivals(attacks, warm)] for text in part) + "\n"
 
@@ -190,7 +194,7 @@ def _rivals(attacks: Sequence[tuple[Case, Line]], warm: Sequence[Line]) -> list[
             if rivals
         ]
         said += ["", about, "", *_table(("case", "detector", *title.values()), rows)]
-    return [*said, "", _NO_CENSUS, ""]
+    return [*said, "", _CENSUS, ""]
 
 
 def _table(head: Cells, rows: Iterable[Cells]) -> list[str]:
