@@ -57,7 +57,7 @@ class Case:
         confusers: beside those that are always there; such a case has a world of its own from its first moment on.
         budget: false incidents a day the user accepts.
         least_seconds: log time after the attack's first moment that a case goes on for at least: whether a rule covers
-            an attack that lasts months is not seen in ten minutes.
+            an attack that lasts months is not seen in ten minutes. Where nobody attacks, of the whole log.
     """
 
     pattern: str
@@ -182,7 +182,7 @@ _COUNTED = [
 ]
 
 CONFUSED = Case("quiet", confusers=tuple(CONFUSERS), target=QUIET)
-LOOSE = replace(CONFUSED, budget=10.0)
+LOOSE = replace(CONFUSED, budget=10.0, least_seconds=2 * DAY)
 
 _EVASIVE_HOURS = 3.0  # at most; patterns that are over sooner keep their own length
 _RAMP_DAYS = 14.0

@@ -92,7 +92,7 @@ class Ground:
         """The simulator's options of the world, with those of a case."""
         seconds = case.seconds if case else 0.0
         if case and case.pattern == "quiet":
-            seconds = self.setting.quiet_hours * HOUR
+            seconds = max(self.setting.quiet_hours * HOUR, case.least_seconds)
         whole = self.world.warm_seconds + _LEAD_SECONDS + _PHASE_SECONDS * 4 + seconds + 60
         plain = Options(
             seed=self.world.seed,

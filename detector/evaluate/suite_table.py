@@ -119,15 +119,24 @@ def _attacks(done: Sequence[tuple[Case, Line]]) -> list[str]:
 def _quiet(quiet: Sequence[tuple[Case, Line]], warm: Sequence[Line]) -> list[str]:
     rows = [(line["key"], f"{line['days']:.2f}", *_accused(line)) for line in warm]
     rows += [(case.key, f"{line['log_seconds'] / DAY:.2f}", *_accused(line["figures"])) for case, line in quiet]
-    usual = [line for case, line in quiet if case.budget == 1.0]
-    count = sum(len(line["figures"]["accused"]) for line in usual)
-    days = sum(line["log_seconds"] for line in usual) / DAY
-    pooled = "No run without an attack, so no bound."
-    if days:
-        pooled = f"Pooled: {count} false incidents above informational in {days:.2f} days with all confusers, at most "
-        pooled += f"{upper_bound(count) / days:.2f} a day (95 %, exact Poisson). Warm-ups and the attacks' hours share "
-        pooled += "their ordinary rows with these days and are not counted again."
+    budgets = sorted({case.budget for case, _ in quiet})
+    said = [_false(budget, [line for case, line in quiet if case.budget == budget]) for budget in budgets]
+    pooled = " ".join(said) or "No run without an attack, so no bound."
     return ["## Nobody attacks", "", *_table(("run", "days", "accused", "informational"), rows), "", pooled, ""]
+
+
+def _false(budget: float, lines: Sequence[Line]) -> str:
+    """False incidents of the runs at one budget, all together."""
+    count = sum(len(line["figures"]["accused"]) for line in lines)
+    days = sum(line["log_seconds"] for line in lines) / DAY
+    found = f"{count} false incidents above informational in {days:.2f} days with all confusers, at most "
+    found += f"{upper_bound(count) / days:.2f} a day (95 %, exact Poisson)."
+    if budget != 1.0:
+        return f"At a budget of {budget:g} a day, where at most {2 * budget:g} a day are asked: {found}"
+    return (
+        f"Pooled: {found} Warm-ups and the attacks' hours share their ordinary rows with these days and are not "
+        "counted again."
+    )
 
 
 def _accused(found: dict[str, Any]) -> tuple[str, str]:

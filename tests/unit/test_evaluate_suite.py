@@ -89,6 +89,21 @@ def test_survival_of_many_runs_is_told_together(finished: tuple[Path, list[dict[
     )
 
 
+def test_a_loose_budget_is_told_beside_the_usual_one(finished: tuple[Path, list[dict[str, object]]]) -> None:
+    """Its run lasts two days at least, and its false incidents have a sentence and a bound of their own."""
+    (loose,) = [case for case in suite("seeds") if case.budget == 10.0]
+    setting = SETTINGS["seeds"]
+    assert Ground(world_of(loose, setting), setting).options(loose).duration_seconds >= 2 * 86_400
+    (line,) = [line for line in finished[1] if line["key"] == "quiet/default/plain/seed-1"]
+    found = {"accused": ["bulk people x"] * 3, "informational": []}
+    lines = [line, {**line, "key": loose.key, "log_seconds": 2 * 86_400, "figures": found}]
+    usual = next(case for case in suite("tiny") if case.pattern == "quiet")
+    text = markdown(replace(Suite.of("tiny"), cases=[usual, loose]), lines, "both")
+    assert "Pooled: 0 false incidents" in text
+    assert "at most 20 a day are asked: 3 false incidents above informational in 2.00 days" in text
+    assert "at most 3.88 a day" in text
+
+
 def test_same_seed_same_figures(finished: tuple[Path, list[dict[str, object]]]) -> None:
     """A case run anew gives the same line but for the time it took."""
     _, lines = finished
