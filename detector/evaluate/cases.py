@@ -121,7 +121,7 @@ SETTINGS = {
     # The traffic the targets are set for, from midnight to the middle of the morning: tables as 288 M requests need.
     "large": Setting(rate=10_000, warm_hours=8, quiet_hours=12, clients=1 << 23, objects=1 << 26, compare_seconds=0),
     "evasive": replace(_QUICK, compare_seconds=0),
-    # About ten minutes of everybody's lines, of which agent-census reads 6,600 in a second of processor time.
+    # Seven or eight minutes of everybody's lines, some twenty seconds of processor time for agent-census.
     "census": replace(_QUICK, compare_seconds=600, census_lines=200_000),
     # For the project's own tests: seconds.
     "tiny": Setting(

@@ -99,15 +99,8 @@ class Suite:
                     _keep(file, done, {**warm, "digest": self.digest})
                     say(f"{clock.monotonic() - begun:6.0f} s  {warm_key}")
                 for case in left:
-                    _keep(
-                        file,
-                        done,
-                        {
-                            "key": case.key,
-                            "digest": self.digest,
-                            **_case(case, ground, self._judges(case, ground, rivals)),
-                        },
-                    )
+                    found = _case(case, ground, self._judges(case, ground, rivals))
+                    _keep(file, done, {"key": case.key, "digest": self.digest, **found})
                     say(f"{clock.monotonic() - begun:6.0f} s  {case.key}")
             lines += [done[key] for key in (warm_key, *(case.key for case in cases)) if key in done]
         return lines
