@@ -241,7 +241,7 @@ class SourceConfig:
     format: str | None = _option(None, Rule("a preset's name or a log_format string; detected where not said"))
     envelope: str = _option(
         "auto",
-        Rule("what wraps a log record: none, auto, otlp_proto, or the key the record stands under, such as message"),
+        Rule("what wraps a log record: none, auto, otlp_proto, otlp_body, or the key it is under, such as message"),
     )
     sample_rate: float = _option(1.0, Rule("share of requests that get a line, where the gateway samples", 1e-6, 1))
     files: FilesConfig | None = _option(None, Rule("growing log files"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from google.protobuf.json_format import MessageToJson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
@@ -68,6 +69,33 @@ def logs(*records: tuple[int, dict[str, Any]]) -> ExportLogsServiceRequest:
             span_id=SPAN,
         )
     return request
+
+
+def bodies(*lines: Any, attributes: dict[str, Any] | None = None) -> ExportLogsServiceRequest:
+    """A request as the collector's filelog receiver makes it: each line the body of a log record, its file beside it.
+    What is no string becomes a body of that kind."""
+    request = ExportLogsServiceRequest()
+    resource = request.resource_logs.add()
+    resource.resource.attributes.extend(pairs({"service.name": "shop", "message": "6.6.6.6"}))
+    scope = resource.scope_logs.add()
+    for number, line in enumerate(lines):
+        scope.log_records.add(
+            time_unix_nano=number,
+            observed_time_unix_nano=1_732_204_862_123_456_789,
+            body=None if line is None else value_of(line),
+            attributes=pairs(attributes or {"log.file.name": "access.log"}),
+        )
+    return request
+
+
+def in_json(request: ExportLogsServiceRequest) -> bytes:
+    """A request as protobuf's own JSON, on one line."""
+    return MessageToJson(request, indent=None).encode()
+
+
+def framed(*requests: bytes) -> bytes:
+    """Requests as the collector's file exporter writes them with `format: proto`."""
+    return b"".join(len(request).to_bytes(4, "big") + request for request in requests)
 
 
 def as_json(kind: str, records: list[tuple[int, dict[str, Any]]]) -> bytes:

@@ -13,6 +13,7 @@ from detector.engines.coverage import Coverage
 from detector.engines.moments import NEVER, FileClock
 from detector.engines.order import Part, Pending
 from detector.errors import InputError
+from detector.formats.envelope import Envelope
 from detector.formats.fields import FIELD, MAX_LINE_BYTES, Fields
 from detector.masking import masked_line
 from detector.records.batch import Batch
@@ -90,6 +91,7 @@ class Feed:
         first_us: the earliest time among its first lines, None = not known.
         lateness_us: see ``FileClock``.
         others: formats that share the file: how many of the rejected lines are theirs is counted.
+        envelope: what wraps the records of its lines, None = nothing.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class Feed:
         first_us: int | None,
         lateness_us: int,
         others: Sequence[Scanner] = (),
+        envelope: Envelope | None = None,
     ) -> None:
         self.file = file
+        self._envelope = envelope
         self._others = others
         self.finished = False
         self._scanner = scanner
@@ -126,6 +130,8 @@ class Feed:
             return _counted(self._pending.finish(), coverage)
         if not self._parsed and len(self._first) < SHOWN_LINES:
             self._first += lines_of(chunk, SHOWN_LINES - len(self._first))
+        if self._envelope is not None:
+            chunk = self._envelope.open(chunk)
         fields = self._scanner.scan(chunk)
         self._lines += len(fields.reason)
         self._parsed += coverage.count_lines(int(chunk.lengths.sum()), fields)
@@ -157,10 +163,12 @@ def _counted(parts: list[Part], coverage: Coverage) -> list[Part]:
     return parts
 
 
-def lines_of(chunk: Chunk, most: int, spread: bool = False, first: int = 0) -> list[bytes]:
+def lines_of(
+    chunk: Chunk, most: int, spread: bool = False, first: int = 0, longest: int = MAX_LINE_BYTES, over: int = 0
+) -> list[bytes]:
     """At most ``most`` lines of a chunk, no empty and no overlong ones: the first, or evenly spread over all, and then
-    the ``first`` few always among them."""
-    usable = np.flatnonzero((chunk.lengths > 0) & (chunk.lengths <= MAX_LINE_BYTES))
+    the ``first`` few always among them. ``over`` and up to ``longest`` bytes: others pass unseen."""
+    usable = np.flatnonzero((chunk.lengths > over) & (chunk.lengths <= longest))
     step = -(-len(usable) // most) if spread and len(usable) else 1
     lines = np.array(sorted({*usable[:first].tolist(), *usable[::step][:most].tolist()}), np.int64)
     ends = chunk.starts[lines] + chunk.lengths[lines]

@@ -16,7 +16,8 @@ from detector import formats
 from detector.config import Config
 from detector.engines.feed import lines_of, lines_of_others
 from detector.engines.local import make_resolver
-from detector.formats.envelope import AUTO, Envelope, detect_envelope, foreign
+from detector.engines.recognising import LARGE_BYTES
+from detector.formats.envelope import AUTO, LINES, NONE, Envelope, detect_envelope, foreign
 from detector.formats.fields import FIELDS, MAX_LINE_BYTES, REASONS, Fields
 from detector.masking import masked_field
 from detector.records.batch import KINDS, MISS, STATIC, Batch
@@ -150,7 +151,8 @@ def inspect(name: str, samples: list[bytes], config: Config, log_format: str | N
         seen.trouble = foreign(spread) or "no preset reads a line of it"
         return seen
     seen.format = scanner.name
-    chunk = envelope.open(_chunk(samples))
+    most = MAX_LINE_BYTES + 1 if envelope.name in (NONE, LINES) else LARGE_BYTES
+    chunk = envelope.open(_chunk(samples, most))
     fields = scanner.scan(chunk)
     if given is None and detection.others:
         seen.mixed = lines_of_others(chunk, fields, [formats.load(name) for name in detection.others])
@@ -160,10 +162,11 @@ def inspect(name: str, samples: list[bytes], config: Config, log_format: str | N
     return seen
 
 
-def _chunk(samples: list[bytes]) -> Chunk:
-    lengths = np.array([min(len(sample), MAX_LINE_BYTES + 1) for sample in samples], np.int64)
+def _chunk(samples: list[bytes], most: int) -> Chunk:
+    """The samples one behind the other, each cut to ``most`` bytes."""
+    lengths = np.array([min(len(sample), most) for sample in samples], np.int64)
     starts = np.cumsum(lengths + 1) - lengths - 1
-    data = b"".join(sample[: MAX_LINE_BYTES + 1] + b"\n" for sample in samples)
+    data = b"".join(sample[:most] + b"\n" for sample in samples)
     return Chunk(np.frombuffer(bytearray(data), np.uint8), starts, lengths, np.arange(len(samples)), 0)
 
 

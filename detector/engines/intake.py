@@ -20,12 +20,13 @@ from detector.config import RUN_LATENESS_SECONDS, Config
 from detector.crash import crash_here
 from detector.engines.coverage import Coverage
 from detector.engines.doubled import counted_once
-from detector.engines.feed import END, Resolving, Scanner, lines_of, unreadable
+from detector.engines.feed import END, Resolving, Scanner, unreadable
 from detector.engines.ledger import changes
 from detector.engines.ledger_clock import LedgerClock
 from detector.engines.moments import NEVER, FileClock
 from detector.engines.order import Merger, Pending, Released
-from detector.formats.envelope import AUTO, Envelope, detect_envelope, foreign
+from detector.engines.recognising import recognise
+from detector.formats.envelope import AUTO, Envelope, foreign
 from detector.formats.ledger import json_ledger
 from detector.packing import Arrays, Saved, under, within
 from detector.records.ledger import LedgerResolver
@@ -34,8 +35,6 @@ from detector.state.twins import Twins
 
 Partition = tuple[str, int]
 
-SAMPLE_LINES = 200  # a format is told from, as in replay
-HEADER_LINES = 8  # always among them: a W3C log or a table begins with lines about itself
 MOST_HELD_LINES = 20_000  # unread while the format is not known: a poisoned beginning is no reason to stop
 MOST_WAITING = 1 << 20  # rows read and not yet in order, all partitions together (300 MB)
 LONGEST_STEP_S = 0.2  # of wall clock that may count as quiet between two polls: a stopped process saw nothing
@@ -229,21 +228,16 @@ class Intake:
 
     def _detect(self) -> None:
         """Settles the format as soon as enough records tell it; what was held is then read."""
-        first = lines_of(self._held[0], HEADER_LINES)
-        spread = [line for chunk in self._held for line in lines_of(chunk, SAMPLE_LINES, spread=True)]
-        samples = [*first, *spread[-(SAMPLE_LINES - len(first)) :]]
-        found, detection = detect_envelope(samples, self._given)
-        scanner = self._given or detection.format
-        fits = detection.format is not None or (scanner is not None and detection.rates.get(scanner.name, 0.0) > 0)
-        if scanner is not None and fits:
-            self._settle(scanner, found)
+        seen = recognise(self._held, self._given)
+        if seen.scanner is not None:
+            self._settle(seen.scanner, seen.envelope)
             return
-        strange = foreign(samples)
+        strange = foreign(seen.samples)
         is_full = sum(len(chunk.starts) for chunk in self._held) >= MOST_HELD_LINES
         if strange or (is_full and self._given is None):
-            raise unreadable("source", samples, strange or "none of its records is an access log")
-        if is_full and self._given is not None:
-            self._settle(self._given, found)  # whoever names the format is believed, and what does not fit is rejected
+            raise unreadable("source", seen.samples, strange or "none of its records is an access log")
+        if is_full and self._given is not None:  # whoever names the format is believed; what does not fit is rejected
+            self._settle(self._given, seen.envelope)
 
     def _settle(self, scanner: Scanner, found: Envelope) -> None:
         self._scanner = scanner

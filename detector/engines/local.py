@@ -284,6 +284,7 @@ def read_settings(settings: ReplaySettings) -> ReadSettings:
     said = settings.config.detection.lateness_seconds
     return ReadSettings(
         log_format=settings.log_format,
+        envelope=settings.config.source.envelope,
         since_us=settings.since_us,
         until_us=settings.until_us,
         vhost=settings.vhost,
@@ -331,7 +332,8 @@ def _power(n: int) -> int:
 
 
 def _notes(reader: Reader, resolver: Resolver) -> list[str]:
-    notes = [f"{path}: read as {name}" for path, name in reader.formats.items()][:FILES_NAMED]
+    named = {path: f"{name}, {reader.wrapped[path]}" for path, name in reader.formats.items() if path in reader.wrapped}
+    notes = [f"{path}: read as {named.get(path, name)}" for path, name in reader.formats.items()][:FILES_NAMED]
     mixed = [
         f"{path}: mixed: {count:,} of its lines are {name} and rejected here: split the file by format, or read it "
         f"again with --log-format {name}"

@@ -21,6 +21,8 @@ from detector.engines.feed import END, SHOWN_LINES, Feed, Filter, Resolving, Sca
 from detector.engines.ledger import LedgerFeed
 from detector.engines.order import Merger, Part, Released
 from detector.errors import InputError, UsageError
+from detector.formats.detection import Detection
+from detector.formats.envelope import AUTO, Envelope, detect_envelope, detect_in
 from detector.records.keys import REPLAY_KEY, HashKey
 from detector.records.ledger import LedgerResolver
 from detector.sources.chunk import Chunk
@@ -49,6 +51,7 @@ class ReadSettings:
 
     Attributes:
         log_format: preset or format string; None = detect it, file by file.
+        envelope: what wraps the records of a line (`source.envelope`); ``auto`` = found out, file by file.
         since_us, until_us: log time to read, ``since <= time < until``, microseconds UTC; None = no bound.
         vhost: read only lines of this virtual host, compared without case and port; None = all.
         lateness_us: how far out of order records may stand and still be sorted.
@@ -59,6 +62,7 @@ class ReadSettings:
     """
 
     log_format: str | None = None
+    envelope: str = AUTO
     since_us: int | None = None
     until_us: int | None = None
     vhost: str | None = None
@@ -77,6 +81,7 @@ class Reader:
     Attributes:
         names: paths of all files found; ``Batch.origin`` counts in this list.
         formats: path to name of the format, for the files that are read.
+        wrapped: path to what wraps its records, in words, for files whose lines are opened first.
         mixed: path to other formats among its first lines, and the share of those; their lines are rejected.
         skipped: (path, reason) of the files that are not.
         lost: (path, what) of files of which a part could not be read: exit code 4.
@@ -93,11 +98,14 @@ class Reader:
         self.skipped = self.coverage.skipped
         self.lost = self.coverage.lost
         self.formats: dict[str, str] = {}
+        self.wrapped: dict[str, str] = {}
         self.mixed: dict[str, dict[str, float]] = {}
         self._others: dict[str, float] = {}
         self._settings = settings
         self._resolver = resolver
         self._given: Scanner | None = formats.load(settings.log_format) if settings.log_format else None
+        self._said = Envelope.named(settings.envelope) if settings.envelope != AUTO else None
+        self._envelope: Envelope | None = None
         files = discover(paths)
         self.names = [file.path for file in files]
         self._feeds = [feed for feed in map(self._prepare, files) if feed is not None]
@@ -156,7 +164,7 @@ class Reader:
 
     def _feed(self, file: LogFile, scanner: Scanner, head: Chunk) -> Feed | None:
         """The file with its format, if the format fits a line of the head, or is to be tried on all lines."""
-        fields = scanner.scan(head)
+        fields = scanner.scan(self._envelope.open(head) if self._envelope else head)
         taken = fields.reason == 0
         if not taken.any() and not (self._given and file.direct):
             return None
@@ -166,17 +174,21 @@ class Reader:
             file.skip = f"--vhost: {scanner.name} names no host"
             return None
         self.formats[file.path] = scanner.name
+        if self._envelope:
+            self.wrapped[file.path] = self._envelope.about
         if self._others:
             self.mixed[file.path] = self._others
         first_us = int(fields.time_us[taken].min()) if taken.any() else None
         others = [formats.load(name) for name in self._others]
-        return Feed(file, scanner, first_us, self._settings.lateness_us, others)
+        return Feed(file, scanner, first_us, self._settings.lateness_us, others, self._envelope)
 
     def _format_of(self, head: Chunk, direct: bool) -> tuple[Scanner | None, str]:
-        """The format given or detected, and what else could be tried."""
+        """The format given or detected, and what else could be tried; what wraps its lines is found out beside it."""
+        lines = lines_of(head, DETECT_LINES, spread=True, first=HEADER_LINES)
+        self._envelope, detection = self._envelope_of(lines)
         if self._given is not None:
             return self._given, f" as {self._given.name}"
-        detection = formats.detect(lines_of(head, DETECT_LINES, spread=True, first=HEADER_LINES))
+        detection = detection or formats.detect(lines)
         if detection.closest is None:
             return None, ""
         self._others = detection.others
@@ -184,6 +196,20 @@ class Reader:
         torn = rate > 0 if direct else rate >= TORN
         scanner = detection.format or (formats.load(detection.closest) if torn else None)
         return scanner, f"; the closest format is {detection.closest}"
+
+    def _envelope_of(self, lines: list[bytes]) -> tuple[Envelope | None, Detection | None]:
+        """What wraps some lines, None where nothing does, and what was found out about the format on the way."""
+        if self._said is not None:  # without a key its records are lines by now, whatever held them in the file
+            return (self._said, detect_in(self._said, lines, self._given)) if self._said.key else (None, None)
+        if sum(line.lstrip()[:1] == b"{" for line in lines) * 2 <= len(lines):
+            return None, None
+        plain = None
+        if self._given is None:
+            plain = formats.detect(lines)
+            if plain.format is not None:
+                return None, plain
+        envelope, found = detect_envelope(lines, self._given)
+        return (envelope, found) if envelope.key else (None, plain)
 
     def _check(self) -> None:
         """Raises ``InputError`` where nothing is left to read, unless all there was is empty."""

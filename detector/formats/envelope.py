@@ -18,6 +18,7 @@ from detector.formats.detection import ENOUGH, Detection, detect
 from detector.formats.fields import MAX_LINE_BYTES, Fields
 from detector.formats.jsonlines import JsonFormat
 from detector.formats.otlp import FIRST_BYTE, unrolled
+from detector.formats.otlp_words import BODY_ALONE
 from detector.sources.chunk import Chunk
 
 UNWRAP = Kernel(
@@ -41,6 +42,8 @@ UNWRAP = Kernel(
 AUTO = "auto"
 NONE, LINES, ARRAY, RECORDS = "none", "lines", "array", "records"
 OTLP = "otlp_proto"  # as OpenTelemetry's Kafka exporter calls its default encoding
+BODY = "otlp_body"  # the lines that the collector's filelog receiver has read, in either encoding
+_BODY_KEY = "body.stringValue"  # of a log record, once its request is unrolled (opentelemetry-proto, logs.proto)
 
 # Arrays of records inside a message's object, at whatever depth: CloudTrail, Azure, OTLP's log records and spans.
 RECORD_ARRAYS = ("Records", "records", "logRecords", "spans")
@@ -83,7 +86,7 @@ class Envelope:
     """How records lie in messages. Made by :meth:`named` or :func:`detect_envelope`.
 
     Attributes:
-        name: ``none``, ``lines``, ``array``, ``records``, ``otlp_proto`` or the key that holds the record.
+        name: ``none``, ``lines``, ``array``, ``records``, ``otlp_proto``, ``otlp_body`` or the key that holds it.
         key: that key; empty for none. It counts at the top level of the message's object and nowhere else; a dot in it
             also means one object inside another. Keys are compared as written: one with escapes in it is another key.
         arrays: whether a message that is a JSON array of objects or strings is as many records.
@@ -111,11 +114,13 @@ class Envelope:
             return cls(NONE, arrays=False, splits=False)
         if name in (RECORDS, OTLP):
             return cls(name)
+        if name == BODY:
+            return cls(name, key=_BODY_KEY)
         if name in (LINES, ARRAY):
             return cls(name, arrays=name == ARRAY)
         odd = any(c < " " or c in '"\\' for c in name)
         if not name or name == AUTO or odd or len(name.encode("utf-8", "replace")) > MAX_KEY_BYTES:
-            known = ", ".join((NONE, LINES, ARRAY, RECORDS, OTLP, *KEYS))
+            known = ", ".join((NONE, LINES, ARRAY, RECORDS, OTLP, BODY, *KEYS))
             shown = "".join(c if " " <= c <= "~" else f"\\x{ord(c):02x}" for c in name[:80])
             raise UsageError(f"no envelope is called '{shown}'; there are {known}, or give the key that holds the line")
         return cls(name, key=name)
@@ -123,6 +128,8 @@ class Envelope:
     @property
     def about(self) -> str:
         """The envelope in words, to follow "records are"."""
+        if self.name == BODY:
+            return f"the bodies of OpenTelemetry's log records ({BODY})"
         if self.key:
             return f"wrapped by {KEYS[self.key]} (`{self.key}`)" if self.key in KEYS else f"wrapped under `{self.key}`"
         about = {NONE: "not wrapped", LINES: "lines", ARRAY: "JSON objects or arrays of them"}
@@ -143,22 +150,47 @@ class Envelope:
         """:meth:`open`, and how many of the records were found under the key; of protobuf, how many messages opened."""
         if self.name == OTLP:
             return unrolled(chunk)
-        total = len(chunk.starts)
-        if not self.splits or not total:
+        if not self.splits or not len(chunk.starts):
             return chunk, 0
-        dot = max(self.key.encode().find(b"."), 0)
+        if self.name == BODY:
+            records, _ = self._walked(_without_protobuf(chunk), packed_names(), _NESTED)
+            return self._walked(records, self._keys, 1)
+        return self._walked(chunk, self._keys, _NESTED if self.name == RECORDS else int(self.arrays))
+
+    def _walked(self, chunk: Chunk, keys: npt.NDArray[np.uint8], arrays: int) -> tuple[Chunk, int]:
+        total = len(chunk.starts)
+        dot = 0 if arrays == _NESTED else max(self.key.encode().find(b"."), 0)
         result = np.zeros(2, np.int64)
         parts: list[npt.NDArray[np.int64]] = []
         room = total + _SPARE_ROWS
         while result[0] < total:
             rows = np.empty((3, room), np.int64)
-            arrays, first = _NESTED if self.name == RECORDS else int(self.arrays), int(result[0])
-            n = UNWRAP(chunk.buffer, chunk.starts, chunk.lengths, self._keys, dot, arrays, first, *rows, result)
+            first = int(result[0])
+            n = UNWRAP(chunk.buffer, chunk.starts, chunk.lengths, keys, dot, arrays, first, *rows, result)
             parts.append(rows[:, :n])
             room *= 2
         starts, lengths, message = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         positions = chunk.positions if len(message) == total else chunk.positions[message]
         return Chunk(chunk.buffer, starts, lengths, positions, chunk.origin), int(result[1])
+
+
+def _without_protobuf(chunk: Chunk) -> Chunk:
+    """The chunk with its protobuf messages written as JSON, bodies alone, in the order they came; each message is told
+    by its own first byte, so that what it gives does not depend on those beside it."""
+    binary = (chunk.lengths > 0) & (chunk.buffer[np.minimum(chunk.starts, chunk.buffer.size - 1)] == FIRST_BYTE[0])
+    if not binary.any():
+        return chunk
+    own = np.flatnonzero(binary)
+    told, _ = unrolled(Chunk(chunk.buffer, chunk.starts[own], chunk.lengths[own], own, chunk.origin), BODY_ALONE)
+    if len(own) == len(chunk.starts):
+        return Chunk(told.buffer, told.starts, told.lengths, chunk.positions[told.positions], chunk.origin)
+    rest = np.flatnonzero(~binary)
+    message = np.concatenate([rest, told.positions])
+    order = np.argsort(message, kind="stable")
+    starts = np.concatenate([chunk.starts[rest], told.starts + chunk.buffer.size])[order]
+    lengths = np.concatenate([chunk.lengths[rest], told.lengths])[order]
+    buffer = np.concatenate([chunk.buffer, told.buffer])
+    return Chunk(buffer, starts, lengths, chunk.positions[message[order]], chunk.origin)
 
 
 def detect_envelope(samples: list[bytes], given: Scanner | None = None) -> tuple[Envelope, Detection]:
@@ -181,13 +213,18 @@ def detect_envelope(samples: list[bytes], given: Scanner | None = None) -> tuple
     if best_rate >= ENOUGH:
         return best, detection
     binary = [OTLP] if any(sample.startswith(FIRST_BYTE) for sample in samples) else []
-    for key in (*binary, RECORDS, *KEYS):
+    for key in (*binary, RECORDS, BODY, *KEYS):
         wrapped = Envelope.named(key)
         records, found = _records(samples, wrapped)
         other = _detect(records, given) if found or key == RECORDS else Detection(None, {}, None)
         if _rate(other) > best_rate:
             best, detection, best_rate = wrapped, other, _rate(other)
     return best, detection
+
+
+def detect_in(wanted: Envelope, samples: list[bytes], given: Scanner | None = None) -> Detection:
+    """What :func:`detect_envelope` finds out about the records of messages whose envelope is known."""
+    return _detect(_records(samples, wanted)[0], given)
 
 
 def _plain(samples: list[bytes], given: Scanner | None) -> tuple[Envelope, Detection]:

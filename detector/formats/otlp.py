@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Kernel, Scalar
 from detector.formats.fields import MAX_LINE_BYTES
-from detector.formats.otlp_words import packed
+from detector.formats.otlp_words import WITHOUT_BODY, packed
 from detector.sources.chunk import Chunk
 
 UNROLL = Kernel(
@@ -22,6 +22,7 @@ UNROLL = Kernel(
         Array("i8"),  # lengths
         Array("u1"),  # words
         Array("i8"),  # places
+        Scalar("i8"),  # bodies
         Scalar("i8"),  # first
         Array("u1"),  # out
         Array("i8"),  # record_starts
@@ -38,13 +39,16 @@ _RECORD_BYTES = 100  # of protobuf, an ordinary record's least
 _SLACK = 4 * (MAX_LINE_BYTES + 2)
 
 
-def unrolled(chunk: Chunk) -> tuple[Chunk, int]:
+def unrolled(chunk: Chunk, bodies: int = WITHOUT_BODY) -> tuple[Chunk, int]:
     """The records of a chunk of export requests as lines of OTLP JSON, each with its message's position, and how many
     of the messages were such requests.
 
     One that is not, or is damaged, stays as one record of its first bytes (line feeds become blanks), for the scanner
     to reject; one without records becomes an empty record. The new chunk's buffer holds the lines one behind the other,
     a line feed behind each. Lists of texts are joined by commas; what is neither text nor a whole number is left out.
+
+    Of log records whose body is text, ``bodies`` (of ``otlp_words``) says whether that is written too, or alone; too
+    long for a line beside attributes, it is left out.
     """
     total = len(chunk.starts)
     if not total:
@@ -59,7 +63,7 @@ def unrolled(chunk: Chunk) -> tuple[Chunk, int]:
     while result[0] < total:
         out, found = np.empty(room, np.uint8), np.empty((3, rows), np.int64)
         first = int(result[0])
-        n = UNROLL(chunk.buffer, chunk.starts, chunk.lengths, words, places, first, out, *found, result)
+        n = UNROLL(chunk.buffer, chunk.starts, chunk.lengths, words, places, bodies, first, out, *found, result)
         found[0, :n] += used
         used += int(result[2])
         texts.append(out[: int(result[2])])

@@ -2,7 +2,7 @@
 
 The wire format is that of protobuf.dev/programming-guides/encoding, the field numbers those of opentelemetry-proto
 1.x (logs.proto, trace.proto, common.proto). Only what lines of logs are read for is written: moments, ids, attributes
-that are text, whole numbers or lists of text.
+that are text, whole numbers or lists of text, and bodies of log records where they are asked for.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ import numpy as np
 
 from detector.formats.otlp_words import (
     ATTRIBUTES,
+    BODY,
+    BODY_ALONE,
+    BODY_BEGIN,
+    BODY_END,
     END,
     INTEGER,
     KEY,
@@ -21,62 +25,16 @@ from detector.formats.otlp_words import (
     TEXT,
     TRACE,
     VALUE_END,
+    WITH_BODY,
 )
 from detector.formats.value_kernel import MAX_LINE_BYTES
-from detector.formats.word_kernel import I8, U1, called, inner, load8
+from detector.formats.wire_kernel import BYTES, field
+from detector.formats.word_kernel import I8, U1, called, inner
 
 LIMIT = MAX_LINE_BYTES + 1  # of a line written: one longer than that is rejected as too long, by its length alone
-VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5  # wire types; groups (3, 4) are in no message of OTLP
 DAMAGED, NO_ROOM = -1, -2
 NEXT_MESSAGE, OPENED, USED = range(3)  # cells of the result
 COMMA, BLANK, ZERO = 44, 32, 48
-
-
-@called
-def varint(buffer: U1, p: int, end: int) -> tuple[int, int]:
-    """The number at ``p`` and where it ends, -1 where it is longer than ten bytes or cut off."""
-    value, shift = np.uint64(0), np.uint64(0)
-    while p < end and shift < np.uint64(70):
-        c = np.uint64(buffer[p])
-        value |= (c & np.uint64(127)) << shift
-        p += 1
-        if c < np.uint64(128):
-            return np.int64(value), p
-        shift += np.uint64(7)
-    return np.int64(0), np.int64(-1)
-
-
-@inner
-def fixed64(buffer: U1, p: int) -> int:
-    """Eight bytes, the lowest first."""
-    if p + 8 <= len(buffer):
-        return np.int64(load8(buffer, p))
-    return np.int64(0)
-
-
-@called
-def field(buffer: U1, p: int, end: int) -> tuple[int, int, int, int]:
-    """The field at ``p``: (number × 8 + wire type, value or first byte, behind its last byte, where the next begins).
-
-    The last is -1 where the bytes are no field.
-    """
-    tag, p = varint(buffer, p, end)
-    bad = np.int64(-1)
-    if p < 0 or tag < 8 or tag >= np.int64(1) << 32:
-        return tag, p, p, bad
-    wire = tag & 7
-    if wire == VARINT:
-        value, after = varint(buffer, p, end)
-        return tag, value, after, after
-    if wire == FIXED64:
-        return (tag, fixed64(buffer, p), p + 8, p + 8) if end - p >= 8 else (tag, p, p, bad)
-    if wire == FIXED32:
-        return (tag, np.int64(0), p + 4, p + 4) if end - p >= 4 else (tag, p, p, bad)
-    if wire == BYTES:
-        size, p = varint(buffer, p, end)
-        if p >= 0 and 0 <= size <= end - p:
-            return tag, p, p + size, p + size
-    return tag, p, p, bad
 
 
 @called
@@ -236,9 +194,23 @@ def attribute(buffer: U1, p: int, end: int, out: U1, o: int, stop: int, words: U
 
 
 @called
-def record(buffer: U1, begin: int, end: int, out: U1, o: int, stop: int, words: U1, places: I8) -> int:
+def said(buffer: U1, p: int, end: int) -> tuple[int, int]:
+    """Where the text of an AnyValue lies: (first byte, behind its last), (0, -1) where it holds anything else."""
+    kind, first, behind = np.int64(0), np.int64(0), np.int64(0)
+    while p < end:
+        kind, first, behind, p = field(buffer, p, end)
+        if p < 0:
+            return np.int64(0), np.int64(-1)
+    if kind == 10:  # string_value = 1
+        return first, behind
+    return np.int64(0), np.int64(-1)
+
+
+@called
+def record(buffer: U1, begin: int, end: int, out: U1, o: int, stop: int, words: U1, places: I8, bodies: int) -> int:
     """Writes a LogRecord or Span, whichever its fields say it is; where it ends, -1 = damaged."""
     is_log, is_span = False, False
+    spoken, spoken_end = np.int64(0), np.int64(-1)
     moment, observed = np.int64(0), np.int64(0)
     trace, trace_end, span, span_end = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     attributes = np.int64(50)  # number 6 of LogRecord, with its wire type; 9 of Span
@@ -262,6 +234,7 @@ def record(buffer: U1, begin: int, end: int, out: U1, o: int, stop: int, words: 
     if not is_span:  # also where neither is sure: a log record without a moment, which the scanner will reject
         is_log = True
         span, span_end = np.int64(0), np.int64(0)
+        body, body_end = np.int64(0), np.int64(0)
         p = begin
         while p < end:
             tag, value, last, p = field(buffer, p, end)
@@ -269,6 +242,13 @@ def record(buffer: U1, begin: int, end: int, out: U1, o: int, stop: int, words: 
                 trace, trace_end = value, last
             elif tag == 82:
                 span, span_end = value, last
+            elif tag == 42:  # body = 5
+                body, body_end = value, last
+        spoken, spoken_end = said(buffer, body, body_end)
+        if bodies == BODY_ALONE and spoken_end >= 0:
+            o = word(out, o, stop, words, places, BODY_BEGIN)
+            o = text(out, o, stop, buffer, spoken, spoken_end)
+            return word(out, o, stop, words, places, BODY_END)
     o = word(out, o, stop, words, places, LOG_BEGIN if is_log else SPAN_BEGIN)
     o = whole(out, o, stop, moment) if moment != 0 else o
     if is_log:
@@ -286,6 +266,12 @@ def record(buffer: U1, begin: int, end: int, out: U1, o: int, stop: int, words: 
             o = attribute(buffer, value, last, out, o, stop, words, places, o > first)
             if o < 0:
                 return DAMAGED
+    if bodies == WITH_BODY and spoken_end >= 0:
+        behind = word(out, o, stop, words, places, BODY)
+        behind = text(out, behind, stop, buffer, spoken, spoken_end)
+        behind = word(out, behind, stop, words, places, BODY_END)
+        if behind < stop or o == first:  # what has attributes is read without a body that is too long for a line
+            return behind
     return word(out, o, stop, words, places, END)
 
 
@@ -298,6 +284,7 @@ def request(
     o: int,
     words: U1,
     places: I8,
+    bodies: int,
     row: int,
     record_starts: I8,
     record_lengths: I8,
@@ -323,7 +310,7 @@ def request(
                     continue
                 if row + count >= len(record_starts) or len(out) - o < LIMIT + 1:
                     return NO_ROOM, o
-                behind = record(buffer, start, last, out, o, o + LIMIT, words, places)
+                behind = record(buffer, start, last, out, o, o + LIMIT, words, places, bodies)
                 if behind < 0:
                     return DAMAGED, o
                 record_starts[row + count], record_lengths[row + count] = o, behind - o
@@ -339,6 +326,7 @@ def unroll(
     lengths: I8,
     words: U1,
     places: I8,
+    bodies: int,
     first: int,
     out: U1,
     record_starts: I8,
@@ -354,6 +342,7 @@ def unroll(
     Args:
         buffer, starts, lengths: the chunk of messages.
         words, places: of ``otlp_words.packed``.
+        bodies: WITHOUT_BODY, WITH_BODY or BODY_ALONE: what is written of a log record whose body is text.
         out: out, the lines.
         record_starts, record_lengths: out, where each lies in ``out``.
         message: out, int64 (rows,), index of the message it comes from.
@@ -366,7 +355,7 @@ def unroll(
     i = np.int64(first)
     while i < len(starts):
         start, end = starts[i], starts[i] + lengths[i]
-        count, behind = request(buffer, start, end, out, o, words, places, row, record_starts, record_lengths)
+        count, behind = request(buffer, start, end, out, o, words, places, bodies, row, record_starts, record_lengths)
         if count == NO_ROOM or row >= len(record_starts) or len(out) - o < LIMIT + 1:
             break
         if count <= 0:

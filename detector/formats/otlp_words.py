@@ -17,8 +17,19 @@ WORDS = (
     b'","value":{"intValue":"',
     b'"}}',
     b"]}",
+    b'],"body":{"stringValue":"',
+    b'{"body":{"stringValue":"',
+    b'"}}',
 )
-SPAN_BEGIN, LOG_BEGIN, OBSERVED, TRACE, SPAN, ATTRIBUTES, KEY, TEXT, INTEGER, VALUE_END, END = range(len(WORDS))
+# fmt: off
+(
+    SPAN_BEGIN, LOG_BEGIN, OBSERVED, TRACE, SPAN, ATTRIBUTES, KEY, TEXT, INTEGER, VALUE_END, END,
+    BODY, BODY_BEGIN, BODY_END,
+) = range(len(WORDS))
+# fmt: on
+
+# what is written of a log record whose body is text: all but the body, all, the body alone
+WITHOUT_BODY, WITH_BODY, BODY_ALONE = range(3)
 
 
 def packed() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

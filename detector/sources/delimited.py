@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detector.formats.otlp import FIRST_BYTE, unrolled
+from detector.formats.otlp_words import WITH_BODY
 from detector.sources.chunk import Chunk
 from detector.sources.inflate import ByteStream
 
@@ -125,5 +126,5 @@ def _length(data: bytes, way: str) -> tuple[int, int]:
 def _lines(request: bytes) -> bytes:
     buffer = np.frombuffer(bytearray(request) or bytearray(1), np.uint8)
     one = np.zeros(1, np.int64)
-    chunk, _ = unrolled(Chunk(buffer, one, np.array([len(request)], np.int64), one, 0))
+    chunk, _ = unrolled(Chunk(buffer, one, np.array([len(request)], np.int64), one, 0), WITH_BODY)
     return chunk.buffer.tobytes()

@@ -12,15 +12,18 @@ from hypothesis import strategies as st
 
 from detector.formats import load
 from detector.formats.envelope import KEYS, Envelope
+from detector.formats.fields import FIELD
+from tests import otlp_requests as otlp
 from tests.envelopes import chunk_of, records, slow
 from tests.format_lines import PLAIN
 
-ENVELOPES = [Envelope.named(name) for name in ("lines", "array", *KEYS)]
+ENVELOPES = [Envelope.named(name) for name in ("lines", "array", *KEYS, "body.stringValue")]
 
 WORDS = [
     *KEYS,
     "event",
     "original",
+    "stringValue",
     "x",
     "message\\",
     'message":"x',
@@ -110,7 +113,7 @@ def in_text(value: str) -> str:
     return "".join(f"\\x{b:02X}" if b < 32 or b > 126 or b in b'"\\' else chr(b) for b in value.encode())
 
 
-@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("key", [*KEYS, "body.stringValue"])
 @pytest.mark.parametrize("inner", ["combined", "nginx_json"])
 def test_no_field_of_a_record_opens_anything(key: str, inner: str) -> None:
     """10,000 forgeries in the fields of a record and in the wrapper's own: one record each, the one wrapped."""
@@ -142,6 +145,36 @@ def test_no_field_of_a_record_opens_anything(key: str, inner: str) -> None:
     assert records(wrapped, joined) == [lines[i : i + 7] for i in range(0, len(lines), 7)]
     chunk = wrapped.open(chunk_of(messages))
     assert not load(inner).scan(chunk).reason.any()
+
+
+@pytest.mark.parametrize("inner", ["combined", "nginx_json"])
+def test_no_body_opens_anything(inner: str) -> None:
+    """10,000 forgeries in bodies and attributes, line feeds as they came: one record a body, and the same client, in
+    both encodings."""
+    rng = np.random.default_rng(9)
+    wrapped = Envelope.named("otlp_body")
+    messages, lines = [], []
+    for _ in range(0, 10_000, 20):
+        if inner == "combined":
+            made = [
+                f'1.2.3.4 - - [14/Oct/2022:09:55:53 +0200] "GET /{in_text(forgery(rng))} HTTP/1.1" 200 1 "-" '
+                f'"{forgery(rng)}"'
+                for _ in range(10)
+            ]
+        else:
+            fields = json.loads(PLAIN[inner])
+            made = [json.dumps({**fields, "http_user_agent": forgery(rng)}, ensure_ascii=k % 2 == 0) for k in range(10)]
+        request = otlp.bodies(*made, attributes={"agent": forgery(rng), 'x"}],"body': forgery(rng)})
+        messages += [request.SerializeToString(), otlp.in_json(request)]
+        lines += [[line.encode().rstrip(b"\r\n") for line in made]] * 2
+    assert records(wrapped, messages) == lines
+    chunk = wrapped.open(chunk_of(messages))
+    fields = load(inner).scan(chunk)
+    text = chunk.buffer.tobytes()
+    places = fields.span[fields.reason == 0, FIELD["address"]].tolist()
+    assert {text[start : start + size] for start, size in places} == {b"1.2.3.4"}
+    if inner == "nginx_json":
+        assert not fields.reason.any()
 
 
 def test_no_client_has_a_record_of_his_own() -> None:
