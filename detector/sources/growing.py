@@ -108,6 +108,11 @@ class GrowingFile:
         head = blake2b(self._head, digest_size=DIGEST_BYTES).hexdigest()
         return Mark(self.device, self.inode, len(self._head), head, self.written_ns)
 
+    @property
+    def head(self) -> bytes:
+        """Its first bytes of text, HEAD_BYTES at most, as of the last look."""
+        return self._head
+
     def look(self) -> None:
         """Sees how far the file has grown by now, and whether it is still the one that was read so far."""
         if self._text is not None:

@@ -36,14 +36,15 @@ def fill(stream: ByteStream, view: memoryview) -> int:
 class Lines:
     """A stream's lines, read once; which they are does not depend on where the chunks are cut.
 
-    A carriage return before the line feed is dropped. A line over ``MAX_LINE_BYTES`` is passed on cut to
-    ``KEPT_BYTES``. The last line counts without a line feed, unless the stream broke off inside it.
+    A carriage return before the line feed is dropped. A line over ``longest`` bytes is passed on cut to one more. The
+    last line counts without a line feed, unless the stream broke off inside it.
     """
 
-    def __init__(self, stream: ByteStream, origin: int) -> None:
+    def __init__(self, stream: ByteStream, origin: int, longest: int = MAX_LINE_BYTES) -> None:
         self.stream = stream
         self._origin = origin
-        self._head = np.empty(0, np.uint8)  # the unfinished line, cut to KEPT_BYTES
+        self._kept = longest + 1
+        self._head = np.empty(0, np.uint8)  # the unfinished line, cut to `_kept`
         self._head_position = 0
         self._dropped = 0  # its bytes that were not kept
         self._offset = 0  # where the next byte read stands in the stream
@@ -87,10 +88,10 @@ class Lines:
             positions[0] = self._head_position
             np.add(ends[:-1], shift + 1, out=positions[1:])
             last = int(ends[-1]) + 1
-            chunk = _chunk(buffer, ends, self._dropped, positions, self._origin)
+            chunk = _chunk(buffer, ends, self._dropped, positions, self._origin, self._kept)
             self._head_position = shift + last
             self._dropped = 0
-        self._head = buffer[last : min(size, last + KEPT_BYTES)].copy()
+        self._head = buffer[last : min(size, last + self._kept)].copy()
         self._dropped += size - last - self._head.size
         return chunk
 
@@ -99,7 +100,7 @@ class Lines:
         if not size or self.stream.loss:
             return None
         position = np.array([self._head_position], np.int64)
-        return _chunk(buffer, np.array([size], np.int64), self._dropped, position, self._origin)
+        return _chunk(buffer, np.array([size], np.int64), self._dropped, position, self._origin, self._kept)
 
 
 def _line_feeds(text: npt.NDArray[np.uint8]) -> I64:
@@ -109,15 +110,15 @@ def _line_feeds(text: npt.NDArray[np.uint8]) -> I64:
     return ends[:found] if found >= 0 else np.flatnonzero(text == _LF)
 
 
-def _chunk(buffer: npt.NDArray[np.uint8], ends: I64, dropped: int, positions: I64, origin: int) -> Chunk:
+def _chunk(buffer: npt.NDArray[np.uint8], ends: I64, dropped: int, positions: I64, origin: int, kept: int) -> Chunk:
     """Lines that lie one behind the other from the buffer's first byte; ``dropped`` bytes of the first are missing."""
     starts = np.empty_like(ends)
     starts[0] = 0
     np.add(ends[:-1], 1, out=starts[1:])
     lengths = ends - starts
     if dropped:
-        lengths[0] += 1  # longer than KEPT_BYTES, so that its last byte is not looked at
-    carriage = (buffer[ends - 1] == _CR) & (lengths > 0) & (lengths <= KEPT_BYTES)
-    np.minimum(lengths, KEPT_BYTES, out=lengths)
+        lengths[0] += 1  # longer than what is kept, so that its last byte is not looked at
+    carriage = (buffer[ends - 1] == _CR) & (lengths > 0) & (lengths <= kept)
+    np.minimum(lengths, kept, out=lengths)
     lengths -= carriage
     return Chunk(buffer, starts, lengths, positions, origin)

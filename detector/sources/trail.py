@@ -19,6 +19,7 @@ from detector.sources.chunk import Chunk
 from detector.sources.files import shown
 from detector.sources.growing import GrowingFile
 from detector.sources.lines import Lines
+from detector.sources.requests import Requests, records_of
 from detector.sources.rotated import Known, Rotated, alike, history, seen_at
 
 Gap = Literal["error", "continue"]
@@ -56,7 +57,7 @@ class Trail:
         self._quiet_s = quiet_s
         self._look_s = look_s
         self._file: GrowingFile | None = None
-        self._lines: Lines | None = None
+        self._lines: Lines | Requests | None = None
         self._base = 0  # position of the file's first byte
         self._begin = 0  # the file's byte that `_lines` began at
         self._place = 0  # the position, while no file is open
@@ -139,6 +140,8 @@ class Trail:
         file, lines = self._file, self._lines
         assert file is not None
         assert lines is not None
+        if isinstance(lines, Requests) and lines.skipped:
+            self._gap(lines.forget(), f"{shown(file.path)}: {lines.damage}")
         was_empty = file.size == 0
         file.look()
         if was_empty and file.written_ns != self._empty_ns:
@@ -152,6 +155,8 @@ class Trail:
             self._shorten(file)
         if not file.unread:
             return self._at_end(file, now)
+        if file.offset == 0:  # what it is only its first bytes tell, and there were perhaps none when it was opened
+            self._lines = lines = records_of(file, self._origin)
         chunk = lines.read(most if file.packed else min(most, file.unread), last=False)
         self._grew_s = now
         has_more = file.unread or file.replaced or file.packed
@@ -217,7 +222,7 @@ class Trail:
         self._take(other, self._base + file.offset, files, now)
         return rest
 
-    def _replaced(self, file: GrowingFile, lines: Lines, now: float) -> Chunk | None:
+    def _replaced(self, file: GrowingFile, lines: Lines | Requests, now: float) -> Chunk | None:
         """The file was cut: goes on in its copy, if there is one, else at its new beginning."""
         files = self._history()
         others = [other for other in files if other.key != file.key]
@@ -254,7 +259,7 @@ class Trail:
         """Only the end of the file is gone, as after a crash of the machine; it had been read."""
         self._place = self.position
         file.offset = file.size
-        self._base, self._begin, self._lines = self._place - file.size, file.size, Lines(file, self._origin)
+        self._base, self._begin, self._lines = self._place - file.size, file.size, records_of(file, self._origin)
 
     def _leave(self, file: GrowingFile, now: float) -> None:
         """Keeps an eye on a renamed file, and on one at a time."""
@@ -279,7 +284,8 @@ class Trail:
 
     def _take(self, file: GrowingFile, base: int, files: list[Rotated], now: float) -> None:
         """From now on reads this file, chosen among those listed before it was opened."""
-        self._file, self._lines = file, Lines(file, self._origin)
+        self._file = file  # so that it is closed where it is none that can be followed
+        self._lines = records_of(file, self._origin)
         self._base, self._begin = base, file.offset
         self._bookmark, self._left_s, self._grew_s, self.status = None, None, now, ""
         self._real = os.path.realpath(self.path)
