@@ -126,7 +126,7 @@ def thresholds(setting: Setting) -> dict[str, Any]:
 
 def test_a_newer_version_in_the_middle_of_an_incident(tmp_path: Path, broker: Broker, walked: Walked) -> None:
     """Its snapshots mean nothing to it, what was learnt does: same ids, one page each, the same thresholds."""
-    consumer = {"group_instance_id": "a", "max_partition_fetch_bytes": "65536"}  # slow enough to be seen warming
+    consumer = {"group_instance_id": "a", "max_partition_fetch_bytes": "16384"}  # slow enough to be seen warming
     setting = on_topic(tmp_path, broker, walked.before, consumer=consumer)
     early = walked.raised_before()
     with Member(setting) as member:
