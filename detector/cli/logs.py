@@ -23,6 +23,7 @@ LEVELS = {
     "reload_failed": logging.ERROR,
     "commit_refused": logging.WARNING,
     "lost": logging.WARNING,
+    "mixed": logging.WARNING,
     "rewound": logging.WARNING,
     "plain_decode": logging.WARNING,
     "sharing_partial": logging.WARNING,

@@ -36,7 +36,8 @@ class Coverage:
         first_us, last_us: log time of the first and last request that is not future, microseconds UTC; None = none.
         files: files that gave at least one line.
         skipped: (path, reason) of files that were not read.
-        mixed: path to other formats in the file, and how many of the rejected lines are theirs.
+        mixed: path to other formats in the file, and how many of the rejected lines are theirs; of a stream ``source``
+            to about how many.
         lost: (path, what) of files that could be read only in part, or not at all.
         changes: changes of the consent ledger that were read.
         changes_rejected: lines of it that are none, by reason; ``unknown``: no action is called so, or it names nobody.

@@ -23,6 +23,7 @@ from detector.engines.doubled import counted_once
 from detector.engines.feed import END, Resolving, Scanner, unreadable
 from detector.engines.ledger import changes
 from detector.engines.ledger_clock import LedgerClock
+from detector.engines.leftovers import Leftovers
 from detector.engines.moments import NEVER, FileClock
 from detector.engines.order import Merger, Pending, Released
 from detector.engines.recognising import recognise
@@ -151,6 +152,7 @@ class Intake:
         self._envelope: Envelope | None = None if wrapped == AUTO else Envelope.named(wrapped)
         self._scanner: Scanner | None = self._given if self._envelope else None
         self._held: list[Chunk] = []
+        self._leftovers = Leftovers()
         self._lanes: dict[int, Lane] = {}
         self._merger = Merger(least_rows=1)
         self._twins = Twins()
@@ -181,6 +183,7 @@ class Intake:
             else:
                 self._open(chunk)
         self._note_quiet({chunk.origin for chunk in chunks})
+        self._look_at_leftovers()
         yield from self._release()
 
     def _release(self) -> Iterator[Released]:
@@ -210,6 +213,7 @@ class Intake:
         assert self._envelope is not None
         chunk = self._envelope.open(chunk)
         fields = self._scanner.scan(chunk)
+        self._leftovers.note(chunk, fields)
         self.coverage.count_lines(int(chunk.lengths.sum()), fields)
         batch = self._resolver.resolve(chunk, fields)
         if not len(batch):
@@ -245,6 +249,10 @@ class Intake:
         held, self._held = self._held, []
         for chunk in held:
             self._take(chunk)
+
+    def _look_at_leftovers(self, last: bool = False) -> None:
+        if self._scanner and self._envelope and self._leftovers.look(self._scanner, self._envelope, last):
+            self.coverage.mixed["source"] = dict(self._leftovers.formats)
 
     def _note_quiet(self, brought: set[int]) -> None:
         now = clock.monotonic()
@@ -290,6 +298,7 @@ class Intake:
 
     def finish(self) -> Iterator[Released]:
         """The input has ended: the rows that waited for others."""
+        self._look_at_leftovers(last=True)
         for lane in self._lanes.values():
             self._merger.add(lane.pending.finish())
         yield from self._leave(END)

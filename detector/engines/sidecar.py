@@ -106,7 +106,7 @@ class Sidecar:
     def summary(self) -> dict[str, Any]:
         """What was read, for the log's last line."""
         busy = {"busy_seconds": round(self._last_s - self._first_s, 3), "cpu_seconds": round(clock.processor(), 3)}
-        return busy | {name: getattr(self.coverage, name) for name in ("lines", "parsed", "late", "future")}
+        return busy | {name: getattr(self.coverage, name) for name in ("lines", "parsed", "late", "future", "mixed")}
 
     # the reading thread
 

@@ -87,6 +87,7 @@ class Telemetry:
     raised: Raised = field(default_factory=Raised)
     quiet: Callable[[str], bool] = _loud
     _before: Coverage = field(default_factory=Coverage)
+    _mixed: set[str] = field(default_factory=set)  # formats beside the stream's own that were named
     _open: dict[str, _Told] = field(default_factory=dict)
     _suppressed: dict[str, int] = field(default_factory=dict)  # open ones, and the revision that was counted
     _counters: Counter[str] = field(default_factory=Counter)
@@ -167,6 +168,10 @@ class Telemetry:
             self.exporter.inc("requests_total", coverage.parsed - before.parsed, format=format_name)
         for reason, count in list(coverage.rejected.items()):
             self.exporter.inc("requests_rejected_total", count - before.rejected.get(reason, 0), reason=reason)
+        mixed = coverage.mixed.get("source", {})
+        if not self._mixed.issuperset(mixed):
+            self._mixed |= set(mixed)
+            self.say("mixed", rejected=mixed, read_as=format_name)
         self.exporter.inc("requests_late_total", coverage.late - before.late)
         self.exporter.inc("requests_doubled_total", coverage.doubled - before.doubled)
         self.exporter.inc("requests_future_total", coverage.future - before.future)
