@@ -88,10 +88,11 @@ def test_bent_messages(value: Any, at: int, size: int, shard: bytes) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(WRAPPER, min_size=1, max_size=8), st.sampled_from(ENVELOPES))
+@given(st.lists(WRAPPER, min_size=1, max_size=8), st.sampled_from([*ENVELOPES, Envelope.named("otlp_body")]))
 def test_a_message_is_opened_for_itself(values: list[Any], each: Envelope) -> None:
     """The records of a message do not depend on the messages beside it."""
     messages = [encoded(value, True, None) for value in values] + [b'[{"a":1},{"b":2}]', b"a\nb"]
+    messages += [otlp.bodies("a\n", "b").SerializeToString(), encoded({"logRecords": values}, True, None)]
     assert records(each, messages) == [records(each, [message])[0] for message in messages]
 
 

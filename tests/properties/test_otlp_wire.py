@@ -13,10 +13,13 @@ from detector.formats.envelope import Envelope
 from tests import otlp_requests as otlp
 from tests.envelopes import chunk_of, records
 
-OTLP = Envelope.named("otlp_proto")
+OTLP, BODY = Envelope.named("otlp_proto"), Envelope.named("otlp_body")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 VALUE = st.one_of(TEXT, st.integers(-(2**63), 2**63 - 1), st.lists(TEXT.filter(bool), min_size=1, max_size=3))
 ATTRIBUTES = st.dictionaries(TEXT.filter(bool), VALUE, max_size=6)
+WORDS = st.sampled_from(
+    ["\n", "a\r\n", '"}},{"body":{"stringValue":"x', '"', "\\", "\x00", '{"a":"b"}', '[{"body":1}]']
+)
 RECORDS = st.lists(st.tuples(st.integers(1, 2**63 - 1), ATTRIBUTES), min_size=1, max_size=4)
 
 
@@ -47,6 +50,30 @@ def test_round_trip(made: list[tuple[int, dict[str, Any]]], kind: str, copies: i
     ]
     for lines in records(OTLP, [message] * copies):
         assert [read(line) for line in lines] == want
+
+
+@given(st.lists(TEXT | WORDS, min_size=1, max_size=5), ATTRIBUTES, st.integers(1, 3))
+@settings(max_examples=150, deadline=None)
+def test_bodies(lines: list[str], attributes: dict[str, Any], copies: int) -> None:
+    """Whatever a collector has read comes out of the bodies, a record each, without its line end, in both encodings."""
+    request = otlp.bodies(*lines, attributes=attributes)
+    want = [line.encode().rstrip(b"\r\n") for line in lines]
+    for message in (request.SerializeToString(), otlp.in_json(request)):
+        assert records(BODY, [message] * copies) == [want] * copies
+
+
+@given(st.lists(TEXT, min_size=1, max_size=3), st.data())
+@settings(max_examples=200, deadline=None)
+def test_damaged_bodies(lines: list[str], data: st.DataObject) -> None:
+    """Bytes changed, lost or put in anywhere: records come out, and neighbours are whole."""
+    good = otlp.bodies(*lines).SerializeToString()
+    bad = bytearray(good)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(bad)))
+        bad[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
+    whole, middle, last = records(BODY, [good, bytes(bad), good])
+    assert len(middle) >= 1
+    assert whole == last == records(BODY, [good])[0]
 
 
 @given(RECORDS, st.data())

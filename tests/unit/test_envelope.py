@@ -251,10 +251,19 @@ GRAMMARS = [
 ]
 
 
-@pytest.mark.parametrize("head", [b"", b"[", b'{"log":"', b"[{", b'["', b'{"a":"x",'])
-def test_time_grows_with_length(head: bytes) -> None:
+@pytest.mark.parametrize(
+    ("name", "head"),
+    [
+        *(("log", head) for head in (b"", b"[", b'{"log":"', b"[{", b'["', b'{"a":"x",')),
+        *(
+            ("otlp_body", head)
+            for head in (b'{"logRecords":[', b'{"logRecords":[{"body":{"stringValue":"', b"{", b"[{")
+        ),
+    ],
+)
+def test_time_grows_with_length(name: str, head: bytes) -> None:
     """Each doubling of a message takes at most 2.5 times as long, whatever it repeats; 64 kB take under 5 ms."""
-    wrapped = Envelope.named("log")
+    wrapped = Envelope.named(name)
 
     def seconds(grammar: bytes, size: int) -> float:
         chunk = chunk_of([(head + grammar * (size // len(grammar)))[:size]])
