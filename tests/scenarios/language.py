@@ -13,11 +13,12 @@ What happens: ``traffic`` comes at moments at random from the start on, ``at TIM
     traffic | at TIME   WHO   [each] reads N per TIME   for TIME   from TARGETS   [found P%]
 
     WHO      client ADDRESS | account NAME over N addresses | network NETWORK/64 | N people behind ADDRESS
-             | N clients [called NAME] | new clients called NAME (one for every read)
+             | N clients [called NAME] | N accounts [called NAME] | new clients called NAME (one for every read)
              | the NAME (the same clients again)
     TARGETS  METHOD PATH [P%], METHOD PATH [P%], ...   what share of the reads goes where
     PATH     may hold one of {zipf:N} as people choose among N, {any:N} any of N alike, {own:N} the reader's own,
-             {next:N} the next number from N on, whoever reads, {all:A-B} all of them within two seconds
+             {own:N-K} any of the reader's own K among N, {next:N} the next number from N on, whoever reads,
+             {all:A-B} all of them within two seconds
     found    share of answers 200, the others are 404; 100 % where nothing is said
 
 What must be found, and a scenario ends with ``expect nothing`` or ``expect nothing else``::
@@ -45,6 +46,7 @@ _WHO = {
     "network": re.compile(r"network (?P<name>\S+/64)"),
     "people": re.compile(r"(?P<count>\d+) people behind (?P<name>\S+)"),
     "clients": re.compile(r"(?P<count>\d+) clients(?: called (?P<name>\w+))?"),
+    "accounts": re.compile(r"(?P<count>\d+) accounts(?: called (?P<name>\w+))?"),
     "new": re.compile(r"new clients called (?P<name>\w+)"),
     "again": re.compile(r"the (?P<name>\w+)"),
 }

@@ -57,6 +57,10 @@ class Cast:
             browsers = [BROWSER] * len(places)
         elif who.kind == "people":
             places, accounts, self.names = [who.name] * count, ["-"] * count, {who.name}
+        elif who.kind == "accounts":
+            places = addresses.distinct_ipv4(rng, count)
+            accounts = [f"{who.name or 'account'}{number}" for number in range(count)]
+            self.names = set(accounts)
         else:
             places, accounts = addresses.distinct_ipv4(rng, count), ["-"] * count
             self.names = set(places)
@@ -122,7 +126,9 @@ def _ids(target: Target, moment: Floats, reader: Ints, rng: np.random.Generator)
     if target.kind == "next":
         number = target.low + np.arange(n)
     elif target.kind == "own":
-        number = scatter(reader % target.low, target.low)
+        each = max(target.high, 1)
+        which = rng.integers(0, each, n) if each > 1 else 0
+        number = scatter((reader * each + which) % target.low, target.low)
     elif target.kind == "zipf":
         number = Popularity(target.low, 1.0).draw(rng, n)
     else:
