@@ -29,9 +29,9 @@ LEARNT_VERSION = 1
 MIGRATIONS: dict[int, Callable[[Saved], Saved]] = {}
 """From each version to the next; a field that is new and may begin at zero, or is dropped, needs none."""
 
-CARRIED = ("minute", "tries", "misses")
-"""Columns of the table of routes that are taken over. The others depend on the tables of objects or of clients, or
-count rows that are read again."""
+CARRIED = ("minute", "tries", "misses", "owned_since", "clerks_hour")
+"""Columns of the table of routes that are taken over: what misses are usual, and where other people's records are
+somebody's work. The others depend on the tables of objects or of clients, or count rows that are read again."""
 
 
 def of(pipeline: Pipeline, saved: Saved | None = None) -> Saved:

@@ -68,7 +68,7 @@ SHORT_BYTES = (
     2 << 20
 )  # of logs as they lie on disk; from 100,000 lines on (15 MB, or 1.5 MB compressed) large pages pay
 LONG_BYTES = 64 << 20  # from 400,000 lines on every page of the hashed tables is in use, large or small
-HASHED = ("objects", "index", "cells", "past")  # tables whose rows lie everywhere from the start
+HASHED = ("objects", "owners", "index", "cells", "past")  # tables whose rows lie everywhere from the start
 PROGRESS_EVERY = 8  # batches between two reports of progress
 FILES_NAMED = 5  # whose formats are told; a folder has hundreds
 

@@ -31,7 +31,7 @@ MOST = 200_000  # clients weighed: at 1e-4 twenty are expected
 STATISTICS = {"bulk": bulk.statistic, "guessing": guessing.statistic, "over_fetch": over_fetch.statistic}
 """What a detector holds against its threshold."""
 
-CHANNELS = ("cold", "pure", "no_login", "volume", "miss", "tries", "over", "rows", "amount")
+CHANNELS = ("cold", "foreign", "pure", "no_login", "volume", "miss", "tries", "over", "rows", "amount")
 """Evidence in nats of single channels (`ClientEvidence`): what statistics are made of."""
 
 

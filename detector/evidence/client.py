@@ -31,6 +31,7 @@ NULL = np.dtype(
         ("settled", "?"),
         ("carried", "?"),
         ("over_strength", "f8"),
+        ("foreign_strength", "f8"),
         ("main_mean", "f8"),
         ("main_strength", "f8"),
         *((f"tail_{what}_{number}", "f8") for what in ("tries", "rows") for number in ("begin", "share", "excess")),
@@ -49,12 +50,13 @@ HABIT = np.dtype(
         ("cold_strength", "f8"),
         *((number, "f8") for number in _TAIL_NUMBERS),
         ("unsigned", "f8"),
+        ("strangers", "f8"),
     ]
 )
 
-_HABITS = ("clients", "mean", "strength", "cold_strength", "unsigned")
+_HABITS = ("clients", "mean", "strength", "cold_strength", "unsigned", "strangers")
 _PLAIN = (
-    *("cold_strength", "miss_strength", "over_strength", "main_mean", "main_strength"),
+    *("cold_strength", "miss_strength", "over_strength", "foreign_strength", "main_mean", "main_strength"),
     *("clients_a_day", "blocks_a_day", "settled", "carried"),
 )
 _TAILS = ("tail", "tail_tries", "tail_rows")
@@ -63,6 +65,10 @@ _TAILS = ("tail", "tail_tries", "tail_rows")
 MOST_UNSIGNED = 0.135
 """Share of accounts without a sign-in above which its lack says nothing, nor does a sign-in: odds of seven to one, what
 other groups of evidence must say (`detectors.bulk.GROUP_NATS`). Of simulated accounts a third never sign in all day."""
+
+
+MOST_STRANGERS = 0.135
+"""The same for accounts that mostly read other people's records: a habit that one in seven may have says nothing."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ class Habit:
         tail: as `Null.tail`.
         unsigned: share of accounts that were never seen to sign in, among those that read most and most purely (upper
             95 % bound); 1 = not known.
+        strangers: the same of those who mostly read other people's records, among accounts that read as many records
+            whose owners are known; 1 = not known for a week yet, or it is somebody's work there.
     """
 
     clients: int
@@ -84,6 +92,7 @@ class Habit:
     cold_strength: float
     tail: Tail
     unsigned: float = 1.0
+    strangers: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Null:
         floor: fewest distinct records a day whose loss by volume is worth an alert; the user's, not learnt.
         carried: whether it was learnt by an earlier run, from more than the tables hold.
         over_strength: as ``miss_strength``, of the channel of large answers.
+        foreign_strength: the same of reads of other people's records.
         main_mean, main_strength: the share of a client's requests that go to its main route; 0 = not known yet.
         tail_tries, tail_rows: as ``tail``, of tries and of records in lists a client and day.
         habits: by route, what those are like who mostly read there; routes of few clients are left out.
@@ -113,6 +123,7 @@ class Null:
     floor: int = 100
     carried: bool = False
     over_strength: float = PRIOR_STRENGTH
+    foreign_strength: float = PRIOR_STRENGTH
     main_mean: float = 0.0
     main_strength: float = 0.0
     tail_tries: Tail | None = None
@@ -147,7 +158,8 @@ class Null:
     def load(cls, row: Any, floor: int, habits: npt.NDArray[Any] | None = None) -> Null:
         """What `save` and `save_habits` gave, with the user's floor."""
         learnt: dict[str, Any] = {field: row[field].item() for field in _PLAIN}
-        learnt["over_strength"] = learnt["over_strength"] or PRIOR_STRENGTH  # a version that did not know it gives 0
+        for name in ("over_strength", "foreign_strength"):
+            learnt[name] = learnt[name] or PRIOR_STRENGTH  # a version that did not know it gives 0
         for name in _TAILS:
             numbers = [float(row[f"{name}_{number}"]) for number in _TAIL_NUMBERS]
             learnt[name] = Tail(*numbers) if row[f"has_{name}"] else None
@@ -188,6 +200,24 @@ class ClientEvidence:
         return log_ratio(self.total("cold"), self.total("fresh"), self.total("cold_expected"), EXTRACTOR, strength)
 
     @property
+    def foreign(self) -> float:
+        """Nats for an account that reads records others come back to day after day: against the route's own share, but
+        never more than against how few accounts there do such a thing at all. Whoever does so for a living does nothing
+        else, so his hundredth such read proves no more than his second."""
+        habit, n = self.habit, self.total("established")
+        if habit is None or habit.strangers > MOST_STRANGERS or n < 2 or KINDS[int(self.slot["kind"])] != "account":
+            return 0.0
+        k, expected = self.total("foreign"), self.total("foreign_expected")
+        return min(log_ratio(k, n, expected, EXTRACTOR, self.null.foreign_strength), -log(habit.strangers))
+
+    @property
+    def whose(self) -> float:
+        """Nats for which records it reads: those nobody else reads, or those of other people. The mean of two e-values,
+        which is one, and never less than coldness alone: at the worst half as many false ones more."""
+        cold, foreign = self.cold, self.foreign
+        return cold if foreign <= max(cold, 0.0) else foreign + log((1.0 + exp(cold - foreign)) / 2.0)
+
+    @property
     def pure(self) -> float:
         """Nats for doing little but reading records it has not read before, against those who mostly read in the same
         place; 0 where they are too few to know. Objects of one request are one."""
@@ -208,11 +238,11 @@ class ClientEvidence:
 
     @property
     def harvest(self) -> float:
-        """Nats for reading what nobody else reads, or for reading that and doing nothing else: the mean of the e-value
-        of coldness and of its product with the one of purity, which is an e-value, too. The same of that and its
-        product with no sign-in's, whose share is that of pure readers: a quarter of harvesters is taken to have none
-        (judgement: forged and stolen tokens among accounts made or taken over by signing in)."""
-        found = self.cold + hedged(self.pure)
+        """Nats for reading what nobody else reads, or what is others', or for reading that and doing nothing else: the
+        mean of the e-value of which records and of its product with the one of purity, which is an e-value, too. The
+        same of that and its product with no sign-in's, whose share is that of pure readers: a quarter of harvesters is
+        taken to have none (judgement: forged and stolen tokens among accounts made or taken over by signing in)."""
+        found = self.whose + hedged(self.pure)
         return found if self.no_login == 0.0 else found + log(0.75 + 0.25 * exp(self.no_login))
 
     @property

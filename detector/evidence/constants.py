@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DAY_US = 86_400_000_000
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 
 RUN = 128
 """Ids in order that convict one client at cold start. A gallery of 60 thumbnails makes a run of 59, so a bound derived
@@ -18,6 +18,14 @@ CAP = 8
 PRIOR_COLD = (5.0, 10.0)
 """Cold reads and reads a route is believed to have had before the first: a short log is half cold (.47 to .71 was
 measured on ten-minute logs), so nothing is made of coldness until ordinary clients have shown their own."""
+
+ESTABLISHED = 3
+"""Reads, its owner's in separate hours, from which it is known who reads a record: twice a page is left open or sent to
+somebody, three times somebody comes back (judgement; what it costs where they are not the owner's is learnt)."""
+
+OTHERS_RATIO = 3
+"""Hours of its owner for each read by anybody else, at least, in a record that is its owner's: a clerk or a harvester
+takes nothing from its being so, a family or a team that shares it does (judgement, as above)."""
 
 PRIOR_MISS = (1.5, 50.0)
 """Misses and tries before the first: 3 %, the share of unknown ids in ordinary API traffic."""

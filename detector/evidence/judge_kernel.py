@@ -27,7 +27,8 @@ from detector.evidence.constants import (
     REACH,
     RUN,
 )
-from detector.evidence.outcome_kernel import ANSWERED, GOOD, MISSED, SEEN, TRIAL
+from detector.evidence.outcome_kernel import ANSWERED, GOOD, HELD, MISSED, SEEN, TRIAL
+from detector.evidence.owners_kernel import FOREIGN, NOTHING, weigh_owned
 from detector.evidence.trials_kernel import cohort_of, note_trial
 from detector.records.batch import DECLARED, LATE, NAME_BYTES, PAGED, STATIC
 from detector.state.ahead_kernel import ahead_of_block, ahead_of_cells, ahead_of_client, ahead_of_index
@@ -210,6 +211,9 @@ def _client_worth(c, floor):
     misses = c.misses[0] + c.misses[1]
     if c.raised & 2 == 0 and fresh >= floor and 2 * (c.cold[0] + c.cold[1]) >= fresh:
         return True
+    foreign = np.int64(c.foreign[0]) + np.int64(c.foreign[1])
+    if c.raised & 2 == 0 and fresh >= floor and foreign > 1:
+        return True
     return c.raised & 4 == 0 and misses >= MISS_MIN and 2 * misses >= tries
 
 
@@ -300,8 +304,10 @@ def judge(
                     counters[CANDIDATE] |= 1
                     return row
                 continue
-            key = mix(object_[i], U(route[i]))
             if not miss:
+                held = outcome >> HELD
+                if held != NOTHING:
+                    weigh_owned(c, r, 1 if held == FOREIGN else 0, minute // 60)
                 c.reads[0] += 1
                 r.reads += 1
                 _lead(c, route[i])
@@ -320,7 +326,7 @@ def judge(
             counters[JUDGED] += 1
             cold = 1 if seen == COLD and not miss else 0
             if not miss:
-                observe(c.registers, key)
+                observe(c.registers, mix(object_[i], U(route[i])))
                 if cold:
                     out_flags[i] |= COLD_BIT
             _baseline(r, minute)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from detector.compiled import Array, Kernel, Scalar
 from detector.evidence.client import Habit, Null
-from detector.evidence.constants import DAY_US
+from detector.evidence.constants import DAY_US, HOUR_US
 from detector.evidence.likelihood import FEWEST_CLIENTS_FOR_FIT, PRIOR_STRENGTH, fit_strength
 from detector.evidence.volume import fit_tail
 from detector.packing import picked
@@ -40,9 +40,17 @@ Z_95 = 1.645
 BUSY_READS = 4
 """Fresh reads from which a client counts as one of those who mostly read on its route: before, who leads is chance."""
 
+CLASS = 3
+"""Accounts that read other people's records from which that is somebody's work there and says nothing: support, fraud
+desks. Three, the smallest of the catalogue's groups of accounts that share one task (`constants.HANDFUL`)."""
+
+WEEK_HOURS, CLASS_HOURS = 168, 336
+"""How long a route's owners are known before strangers tell anything, and how long that it is somebody's work there is
+remembered: people who work there are seen within a week, and are back from their leave after two (judgement)."""
+
 BUSY = Kernel(
     "detector.evidence.learn_kernel:busy",
-    [Scalar("i8"), Scalar("i8"), Array(CLIENT), Array("i8"), Array("u4")],
+    [Scalar("i8"), Scalar("i8"), Array(CLIENT), Array("i8"), Array("u4"), Array("i8", 2)],
 )
 
 
@@ -80,6 +88,7 @@ def learn(state: State, before: Null, now_us: int) -> Null:
         blocks_a_day=float(state.counters[COUNTER["blocks"]]) / max(span_days, 1.0),
         settled=settled,
         floor=before.floor,
+        foreign_strength=_running(chosen, "foreign", "established", PRIOR_STRENGTH),
         over_strength=_running(chosen, "over", "answers", PRIOR_STRENGTH),
         main_mean=main_mean,
         main_strength=main_strength,
@@ -94,7 +103,8 @@ def _habits(state: State, now_us: int, before: Null) -> dict[int, Habit]:
     those where a stranger's habits tell most."""
     clients = state.in_use
     order, leads = np.empty(len(clients), np.int64), np.empty(len(clients), np.uint32)
-    busy = BUSY(now_us - DAY_US, BUSY_READS, clients, order, leads)
+    matched = np.zeros((len(state.routes), 3), np.int64)
+    busy = BUSY(now_us - DAY_US, BUSY_READS, clients, order, leads, matched)
     order, lead = order[:busy], leads[:busy].astype(np.uint16 if len(state.routes) <= 1 << 16 else np.uint32)
     order = order[np.argsort(lead, kind="stable")]  # of 16 bits: by radix
     counts = np.bincount(lead, minlength=1)
@@ -103,7 +113,7 @@ def _habits(state: State, now_us: int, before: Null) -> dict[int, Habit]:
         n, at = int(counts[route]), int(counts[:route].sum())
         habit = _habit(picked(clients, order[at : at + n : -(-n // HABIT_CLIENTS)]), n, before)
         if habit is not None:
-            found[route] = habit
+            found[route] = replace(habit, strangers=_strangers(state.routes[route], matched[route], now_us))
     return found
 
 
@@ -123,7 +133,7 @@ def _habit(chosen: npt.NDArray[Any], n: int, before: Null) -> Habit | None:
 def _unsigned(chosen: npt.NDArray[Any], purity: npt.NDArray[np.float64]) -> float:
     """Share of accounts that were never seen to sign in, of those in the upper half both of reads and of purity:
     programs read most, do little else and keep their tokens, so no others tell what to expect of such a client. Its
-    upper bound (Wilson 1927); 1 where there are too few."""
+    upper bound; 1 where there are too few."""
     of_accounts = chosen["kind"] == KINDS.index("account")
     accounts, purity = chosen[of_accounts], purity[of_accounts]
     if len(accounts) < FEWEST_CLIENTS_FOR_FIT:
@@ -133,8 +143,35 @@ def _unsigned(chosen: npt.NDArray[Any], purity: npt.NDArray[np.float64]) -> floa
     n, k = len(like), int(np.count_nonzero(like["crossed"] & SIGNED == 0))
     if n < FEWEST_CLIENTS_FOR_FIT:
         return 1.0
+    return upper(k, n)
+
+
+def upper(k: int, n: int) -> float:
+    """Upper 95 % bound of a share of which ``k`` in ``n`` were seen (Wilson 1927); 1 where there was nothing to see."""
+    if n == 0:
+        return 1.0
     p, z2 = k / n, Z_95 * Z_95
     return float((p + z2 / (2 * n) + Z_95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n))
+
+
+def _strangers(r: Any, matched: npt.NDArray[np.int64], now_us: int) -> float:
+    """Share of accounts on a route that mostly read other people's records, of those that read as many whose owners are
+    known: its upper bound; 1 where that is not known yet, or was somebody's work lately, which is noted in the route's
+    row.
+
+    Args:
+        r: the route's row.
+        matched: as `learn_kernel.busy` counts them.
+        now_us: log time.
+    """
+    n, strangers, clerks = matched.tolist()
+    hour = now_us // HOUR_US
+    if clerks >= CLASS:
+        r["clerks_hour"] = hour
+    since, last = int(r["owned_since"]), int(r["clerks_hour"])
+    if not 0 < since <= hour - WEEK_HOURS or (last and last > hour - CLASS_HOURS):
+        return 1.0
+    return upper(strangers, n)
 
 
 def _main(chosen: npt.NDArray[Any], before: Null) -> tuple[float, float]:

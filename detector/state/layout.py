@@ -31,6 +31,7 @@ from detector.state.cells import (
     PAST,
     enter_pasts,
 )
+from detector.state.owners import OWNER, OWNER_SAMPLE
 
 REGISTERS = 64  # HyperLogLog registers a client: relative standard error 1.04 / sqrt(64) = 13 %
 WAYS = 4  # slots a bucket: four 16-byte objects fill one cache line
@@ -52,6 +53,9 @@ CLIENT = np.dtype(
         ("tries", "u4", 2),  # fresh reads and fresh misses
         ("misses", "u4", 2),
         ("misses_expected", "f4", 2),
+        ("established", "u2", 2),  # reads of watched records whose readers are known: see evidence.owners_kernel
+        ("foreign", "u2", 2),  # of those, of another account's
+        ("foreign_expected", "f4", 2),
         ("distinct_before", "f4"),  # distinct records of the generation before
         ("rate_10s", "f4"),  # requests a second, exponentially decayed
         ("rate_300s", "f4"),
@@ -154,7 +158,11 @@ ROUTE = np.dtype(
         ("edge", "u1", 3),  # the half octave from which an answer is over, 0 = not known yet; and the same for a client
         ("edge_own", "u1", 3),  # that is itself among those counted
         ("typical", "u1"),  # the median half octave of bytes
-        ("unused", "u1", 5),  # named, so that equal rows are equal bytes
+        ("unused", "u1", 9),  # named, so that equal rows are equal bytes
+        ("owned", "f4", 2),  # reads of established records by accounts, those of another's; a few a client, over a day
+        ("owned_hour", "u4"),  # log hours: of their last decay, of the first such read, and the last in which reading
+        ("owned_since", "u4"),  # other people's records was seen to be somebody's work
+        ("clerks_hour", "u4"),
         ("pages", "u4", 2),  # pages opened, a sample of each client's; those nobody else opens; route 0 = the site
         ("half", "u4", 2),  # half hour that is counted, and the one last told of: see evidence.again_kernel
         ("came", "u4", 2),  # clients that came for a list in that half hour, in the one before
@@ -201,22 +209,10 @@ WHOLE = ("touched", "noise", "limits", "tally_limits")  # small arrays of plain 
 COUNTER = {name: place for place, name in enumerate(COUNTERS)}
 
 
-SLOTS = (CLIENT, OBJECT, BLOCK, ROUTE, CELL, PAST, CROSSING, MATURITY, SOURCE, TALLY, SUSPECT)
+SLOTS = (CLIENT, OBJECT, OWNER, BLOCK, ROUTE, CELL, PAST, CROSSING, MATURITY, SOURCE, TALLY, SUSPECT)
 TABLES = (
-    "clients",
-    "names",
-    "index",
-    "objects",
-    "blocks",
-    "routes",
-    "cells",
-    "past",
-    "crossings",
-    "maturity",
-    "sources",
-    "tallies",
-    "suspects",
-    "counters",
+    *("clients", "names", "index", "objects", "owners", "blocks", "routes", "cells", "past"),
+    *("crossings", "maturity", "sources", "tallies", "suspects", "counters"),
 )
 
 
@@ -254,6 +250,7 @@ class State:
         names: uint8 (sizes.clients, NAME_BYTES), the printable name of the client in the same slot.
         index: uint64 (2 * sizes.clients,), hash table over ``clients``: high half of the key, slot + 1.
         objects: OBJECT (sizes.objects,), buckets of WAYS.
+        owners: OWNER (sizes.objects // OWNER_SAMPLE, at least a bucket), buckets of WAYS.
         blocks: BLOCK (sizes.blocks,), buckets of WAYS.
         routes: ROUTE (sizes.routes,), by route id.
         cells: CELL (sizes.cells + DIRECT * sizes.routes,): buckets of WAYS, then those of each route and its cohorts.
@@ -275,6 +272,7 @@ class State:
     names: npt.NDArray[np.uint8] = field(init=False)
     index: npt.NDArray[np.uint64] = field(init=False)
     objects: npt.NDArray[Any] = field(init=False)
+    owners: npt.NDArray[Any] = field(init=False)
     blocks: npt.NDArray[Any] = field(init=False)
     routes: npt.NDArray[Any] = field(init=False)
     cells: npt.NDArray[Any] = field(init=False)
@@ -296,6 +294,7 @@ class State:
         self.names = np.zeros((sizes.clients, NAME_BYTES), np.uint8)
         self.index = aligned(2 * sizes.clients, np.uint64)
         self.objects = aligned(sizes.objects, OBJECT)
+        self.owners = aligned(max(sizes.objects // OWNER_SAMPLE, WAYS), OWNER)
         self.blocks = aligned(sizes.blocks, BLOCK)
         self.routes = aligned(sizes.routes, ROUTE)
         cells = sizes.cells + DIRECT * sizes.routes
@@ -368,6 +367,7 @@ class State:
         return {
             "index": (self.index, self.index),
             "objects": (self.objects, words[:, 0]),
+            "owners": (self.owners, self.owners["tag"]),
             "blocks": (self.blocks, self.blocks["route"]),
             "cells": (self.cells, self.cells["key"]),
             "past": (self.past, self.past["born"]),

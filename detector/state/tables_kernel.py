@@ -130,6 +130,9 @@ def clear_generation(c, g):
     c.tries[g] = 0
     c.misses[g] = 0
     c.misses_expected[g] = 0.0
+    c.established[g] = 0
+    c.foreign[g] = 0
+    c.foreign_expected[g] = 0.0
     c.answers[g] = 0
     c.over[g] = 0
     c.unread_expected[g] = 0.0
@@ -154,6 +157,9 @@ def turn_generation(c, generation):
         c.tries[1] = c.tries[0]
         c.misses[1] = c.misses[0]
         c.misses_expected[1] = c.misses_expected[0]
+        c.established[1] = c.established[0]
+        c.foreign[1] = c.foreign[0]
+        c.foreign_expected[1] = c.foreign_expected[0]
         c.answers[1] = c.answers[0]
         c.over[1] = c.over[0]
         c.unread_expected[1] = c.unread_expected[0]
