@@ -24,6 +24,7 @@ is not missed (95 %)."""
 
 DAY_US = 86_400_000_000
 MINUTE_US = 60_000_000
+ANY = (1 << 64) - 1
 MINUTES = 1440  # of which it is known how many ordinary requests they had
 
 OFFER = Kernel(
@@ -65,7 +66,9 @@ class Ordinary:
         self._parts: list[npt.NDArray[Any]] = []
         self._held = 0
         self._pruned = True
-        self._bound = (1 << 64) - 1  # above the highest rank that can still be among the lowest
+        self._bound = (
+            ANY  # above the highest rank that can still be among the lowest: records of one message share theirs
+        )
         self._waiting: tuple[Batch, JudgedBatch, int, int] | None = None
 
     def add(self, batch: Batch, judged: JudgedBatch, first: int, last: int) -> None:
@@ -133,7 +136,7 @@ class Ordinary:
         if day > self._day:
             self._prune()
             self._before = self._parts[0] if self._parts and day == self._day + 1 else np.zeros(0, ORDINARY)
-            self._parts, self._held, self._bound, self._day = [], 0, (1 << 64) - 1, day
+            self._parts, self._held, self._bound, self._day = [], 0, ANY, day
 
     def _prune(self) -> None:
         """Keeps the lowest ranks, in their order: what is left does not depend on the parts it came in."""
@@ -142,16 +145,16 @@ class Ordinary:
         if self._held > self._capacity:
             self._thin()
         rows = _joined(self._parts)
-        self._parts, self._pruned = [raw(rows)[np.argsort(rows["rank"])].view(ORDINARY)], True
-        if self._held == self._capacity:
-            self._bound = int(self._parts[0]["rank"][-1])
+        self._parts, self._pruned = [raw(rows)[np.argsort(rows["rank"], kind="stable")].view(ORDINARY)], True
+        if self._held >= self._capacity:
+            self._bound = _above(self._parts[0]["rank"][-1])
 
     def _thin(self) -> None:
         """Lets go of all but the lowest ranks, in whatever order."""
         rows = _joined(self._parts)
         bound = np.partition(rows["rank"], self._capacity - 1)[self._capacity - 1]
         kept = raw(rows)[rows["rank"] <= bound].view(ORDINARY)
-        self._parts, self._held, self._bound, self._pruned = [kept], len(kept), int(bound), False
+        self._parts, self._held, self._bound, self._pruned = [kept], len(kept), _above(bound), False
 
     def rows(self, before_us: int) -> npt.NDArray[Any]:
         """An even sample of both days (dtype ORDINARY) of rows before a log time, by rank."""
@@ -168,8 +171,8 @@ class Ordinary:
         self.write()
         self._prune()
         parts = [self._before, *self._parts]
-        full = [int(part["rank"][-1]) for part in parts if len(part) == self._capacity]
-        bound = np.uint64(min(full, default=(1 << 64) - 1))
+        full = [int(part["rank"][-1]) for part in parts if len(part) >= self._capacity]
+        bound = np.uint64(min(full, default=ANY))
         return [(part, (part["rank"] <= bound) & (part["time_us"] < before_us)) for part in parts]
 
     def save(self) -> dict[str, npt.NDArray[Any]]:
@@ -194,6 +197,10 @@ class Ordinary:
         self._before, self._day, self._minutes = before.copy(), int(arrays["day"][0]), minutes.astype(np.int64)
         self._parts, self._held, self._pruned = [today.copy()], len(today), False
         self._prune()
+
+
+def _above(rank: np.uint64) -> int:
+    return min(int(rank) + 1, ANY)
 
 
 def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
