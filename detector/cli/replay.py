@@ -18,7 +18,7 @@ EXIT_FOUND = 1
 EXIT_LOST = 4
 SWITCH_SECONDS = 0.0005
 """How long the thread that judges waits for the interpreter's lock until the one that reads must let go of it: kernels
-end every few milliseconds, and at Python's own 0.005 s waiting took a tenth of a replay (measured)."""
+end every few milliseconds, and at Python's own 0.005 s a replay of 4 M lines took 2 to 14 % longer (three pairs)."""
 
 
 class Output(StrEnum):

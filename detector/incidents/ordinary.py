@@ -66,9 +66,7 @@ class Ordinary:
         self._parts: list[npt.NDArray[Any]] = []
         self._held = 0
         self._pruned = True
-        self._bound = (
-            ANY  # above the highest rank that can still be among the lowest: records of one message share theirs
-        )
+        self._bound = ANY  # above the highest rank that can still be among the lowest
         self._waiting: tuple[Batch, JudgedBatch, int, int] | None = None
 
     def add(self, batch: Batch, judged: JudgedBatch, first: int, last: int) -> None:
@@ -200,6 +198,7 @@ class Ordinary:
 
 
 def _above(rank: np.uint64) -> int:
+    """A bound that lets more of the same rank in: records of one message share theirs."""
     return min(int(rank) + 1, ANY)
 
 

@@ -8,7 +8,7 @@ import json
 import lzma
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,26 +22,9 @@ from detector.formats.fields import MAX_LINE_BYTES
 from detector.sources.follow import FileGap, Follower
 from detector.sources.lines import KEPT_BYTES
 from detector.sources.rotated import history
+from tests.following import OPENED, closed, following  # noqa: F401  the fixture works by being here
 
 PACKERS = {".gz": gzip.compress, ".zst": zstandard.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
-
-
-OPENED: list[Follower] = []
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    """Closes what a test has opened."""
-    yield
-    while OPENED:
-        OPENED.pop().close()
-
-
-def following(*paths: Path, gap: str = "error", quiet_s: float = 0.0) -> Follower:
-    """A follower that looks whenever it is asked."""
-    names = [str(path) for path in paths]
-    OPENED.append(Follower(names, gap=gap, quiet_s=quiet_s, look_s=0.0))  # type: ignore[arg-type]
-    return OPENED[-1]
 
 
 def texts(follower: Follower, polls: int = 40) -> list[str]:

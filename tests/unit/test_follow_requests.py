@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,23 +14,9 @@ from detector.sources.delimited import MAX_REQUEST_BYTES
 from detector.sources.follow import FileGap, Follower
 from detector.sources.requests import is_framed
 from tests import otlp_requests as otlp
+from tests.following import closed, following  # noqa: F401  the fixture works by being here
 
 ONE, TWO, THREE = (otlp.bodies(*[f"line {n}\n"] * n).SerializeToString() for n in (1, 20, 300))
-OPENED: list[Follower] = []
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    """Closes what a test has opened."""
-    yield
-    while OPENED:
-        OPENED.pop().close()
-
-
-def following(path: Path, gap: str = "error") -> Follower:
-    """A follower that looks whenever it is asked."""
-    OPENED.append(Follower([str(path)], gap=gap, quiet_s=0.0, look_s=0.0))  # type: ignore[arg-type]
-    return OPENED[-1]
 
 
 def read(follower: Follower, polls: int = 20) -> list[tuple[int, bytes]]:
@@ -104,7 +89,7 @@ def test_a_damaged_length(tmp_path: Path) -> None:
     with pytest.raises(FileGap, match=r"logs\.otlp: a request of 67108865 bytes"):
         follower.poll(0)
     assert follower.position() == {(str(path), 0): len(good)}
-    patient = following(path, "continue")
+    patient = following(path, gap="continue")
     assert [one for _, one in read(patient)] == [ONE, TWO]
     with path.open("ab") as file:
         file.write(otlp.framed(ONE))

@@ -41,7 +41,6 @@ def taken(case: Case, size: int, lines: int = LINES) -> tuple[AgentCensus, set[t
     return rival, attackers, others - attackers
 
 
-@pytest.mark.skipif(not installed(), reason="agent-census is not installed")
 @pytest.mark.parametrize("case", [Case("P1", "fast", seconds=60), Case("P7", "slow", seconds=300)])
 def test_everybody_is_counted_once(case: Case) -> None:
     """Attackers and others are those of the lines written, wherever batches are cut; batched requests are one line."""
@@ -57,7 +56,6 @@ def test_everybody_is_counted_once(case: Case) -> None:
     assert {**again, "processor_seconds": 0} == {**record, "processor_seconds": 0}
 
 
-@pytest.mark.skipif(not installed(), reason="agent-census is not installed")
 def test_walker_is_named() -> None:
     """A hundred requests a second from one address are no person to it, as they are none to anybody."""
     (record,) = taken(Case("P1", "fast", seconds=60), 65_536)[0].result(Observed())
@@ -70,9 +68,8 @@ def test_log_is_no_longer_than_said() -> None:
     case = Case("P1", "fast", seconds=60)
     rival, attackers, _ = taken(case, 65_536, lines=100)
     assert attackers == set()
-    if installed():
-        (record,) = rival.result(Observed())
-        assert (record["lines"], record["attackers"]) == (100, {})
+    (record,) = rival.result(Observed())
+    assert (record["lines"], record["attackers"]) == (100, {})
 
 
 def test_nothing_heard_is_no_record() -> None:
