@@ -14,7 +14,6 @@ import types
 import typing
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from typing import Any
 import yaml
 
 from detector import config_model as model
-from detector.config_checks import CHECKS
+from detector.config_checks import CHECKS, moment_us
 from detector.config_rule import Rule
 from detector.errors import ConfigError, UsageError
 from detector.incidents.incident import PATTERNS
@@ -91,15 +90,9 @@ def parse_moment(text: str, option: str) -> int:
         UsageError: naming ``option``.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        return moment_us(text)
     except ValueError:
-        raise UsageError(
-            f"{option}: {text!r} is not a moment; write 2026-11-21, 2026-11-21T16:00 or 2026-11-21T16:00:00+01:00"
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        raise UsageError(f"{option}: {CHECKS['moment'](text)}") from None
 
 
 def load_config(path: Path | None) -> Config:

@@ -40,6 +40,17 @@ def expiry_us(text: str) -> int:
     return round(day.timestamp()) * 1_000_000 + DAY_US
 
 
+def moment_us(text: str) -> int:
+    """A date or time (ISO 8601; UTC where it names no zone) as microseconds since 1970 UTC.
+
+    Raises:
+        ValueError: it is nothing of the kind.
+    """
+    moment = datetime.fromisoformat(text)
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
 def _name(text: str) -> str:
     if not text.strip() or not text.isascii() or not text.isprintable():
         return "must be printable ASCII"
@@ -72,6 +83,14 @@ def _hours(text: str) -> str:
     return ""
 
 
+def _moment(text: str) -> str:
+    try:
+        moment_us(text)
+    except ValueError:
+        return f"{text!r} is not a moment; write 2026-11-21, 2026-11-21T16:00 or 2026-11-21T16:00:00+01:00"
+    return ""
+
+
 def _date(text: str) -> str:
     try:
         expiry_us(text)
@@ -95,6 +114,7 @@ CHECKS: dict[str, Callable[[str], str]] = {
     "wire": _wire,
     "hours": _hours,
     "date": _date,
+    "moment": _moment,
     "pattern": _pattern,
     "key": _key,
 }

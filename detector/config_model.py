@@ -100,6 +100,14 @@ class DetectionConfig:
         30.0,
         Rule("quiet time that closes an incident; over a day, so that one that comes back daily stays one", 0.1, 720),
     )
+    reference_from: str | None = _option(
+        None,
+        Rule(
+            "the week that learning is held to begins with this moment, such as 2026-11-21T16:00; "
+            "with the first full day of log where not said",
+            check="moment",
+        ),
+    )
     patterns: dict[str, bool] = _option({}, Rule("patterns of the catalogue, on or off; on where not named"))
 
 

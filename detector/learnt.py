@@ -4,7 +4,7 @@ A snapshot of the window is bytes as the tables hold them: any change of layout 
 again instead, as far back as the longest window. What such a rewind cannot bring back is kept here, by the names of
 its fields, with a version of its own and the steps from each version to the next:
 
-- the null: thresholds and what ordinary clients are like,
+- the null: thresholds, what ordinary clients are like, and how far that may grow,
 - the templates of routes with their texts, and what misses are usual on them,
 - open stories with all they have counted, and who was in those that ended lately.
 
@@ -20,6 +20,7 @@ from typing import Any
 
 from detector.errors import SnapshotDamaged, SnapshotVersion
 from detector.evidence.client import NULL, Null
+from detector.evidence.reference import CEILING
 from detector.packing import Arrays, Saved, adopted, under, within
 from detector.pipeline import Pipeline
 from detector.state.layout import ROUTE
@@ -49,7 +50,7 @@ def of(pipeline: Pipeline, saved: Saved | None = None) -> Saved:
         routes = within("routes", saved.arrays)
     used = len(pipeline.routes) + 1
     rooms: dict[str, Arrays] = {
-        "null": {"row": pipeline.null.save()},
+        "null": {"row": pipeline.null.save(), "reference": pipeline.reference.save()},
         "usual": {"rows": pipeline.state.routes[:used].copy()},
         "routes": routes,
         "book": pipeline.book.carry(stories, pipeline.last_us),
@@ -74,6 +75,8 @@ def apply(pipeline: Pipeline, meta: Mapping[str, Any], arrays: Arrays) -> None:
         raise SnapshotVersion(f"learnt: its hash key is {meta.get('key')}, here it is {pipeline.routes.mark}")
     try:
         null = Null.load(adopted(arrays["null.row"], NULL)[0], pipeline.rules.floor)
+        if "null.reference" in arrays:
+            pipeline.reference.load(adopted(arrays["null.reference"], CEILING))
         usual = adopted(arrays["usual.rows"], ROUTE)[: len(pipeline.state.routes)]
         pipeline.routes.load(within("routes", arrays))
         pipeline.book.load(meta["book"], within("book", arrays))

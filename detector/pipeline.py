@@ -27,6 +27,7 @@ from detector.evidence.judge import Judge, Judged
 from detector.evidence.learn import learn
 from detector.evidence.outcome import outcomes
 from detector.evidence.policy import Policy
+from detector.evidence.reference import Reference
 from detector.evidence.sign_in import SignIns
 from detector.evidence.tripwire import Tripwires, Wire
 from detector.incidents.account_watch import AccountWatch
@@ -47,7 +48,7 @@ from detector.records.routes import Routes
 from detector.state.layout import COUNTER, Sizes, State
 
 TICK_US = 60_000_000  # revisions are counted and sweeps settled once a minute of log time
-HOUR_US = 3_600_000_000
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 KEPT = 4  # version of what `Pipeline.save` keeps: another one where the same bytes would mean something else
 EARLY_MINUTES = (5, 15, 30)  # of log: as soon as fifty clients may have been seen, then as their number doubles
 
@@ -65,6 +66,7 @@ class Rules:
         suppressions: what is kept quiet.
         tripwires: records nobody may read.
         policy: whose data may be read by whom, and for what.
+        reference_from_us: log time; what was usual before it is no measure for what is learnt after it.
     """
 
     budget: Budget = field(default_factory=Budget)
@@ -75,6 +77,7 @@ class Rules:
     suppressions: tuple[Suppression, ...] = ()
     tripwires: tuple[Wire, ...] = ()
     policy: Policy = field(default_factory=Policy)
+    reference_from_us: int = 0
 
 
 @dataclass
@@ -113,6 +116,7 @@ class Pipeline:
         self.accounts = AccountWatch(self.state, self.book)
         self.again = AgainWatch(self.state, self.book)
         self.null = Null(floor=self.rules.floor)
+        self.reference = Reference()
         self.watch = ContractWatch(Contracts((), self.routes.name), self.book, self.rules.floor)
         self.consents = ConsentWatch(Policy(), self.book, self.routes.data_classes)
         self._agree()
@@ -242,6 +246,8 @@ class Pipeline:
         """Fits what ordinary clients are like at 5, 15 and 30 minutes of log and then with every hour."""
         if self._next_learning:
             self.null = learn(self.state, self.null, now_us)
+            if now_us - self._begin_us >= DAY_US:
+                self.null = self.reference.hold(self.null, now_us, self.rules.reference_from_us)
         else:
             self._begin_us = now_us
         early = [self._begin_us + m * TICK_US for m in EARLY_MINUTES if self._begin_us + m * TICK_US > now_us]
@@ -340,7 +346,7 @@ class Pipeline:
             "book": stories,
             "ordinary": self.book.ordinary.save(),
             "routes": self.routes.save(),
-            "null": {"row": self.null.save(), "habits": self.null.save_habits()},
+            "null": {"row": self.null.save(), "habits": self.null.save_habits(), "reference": self.reference.save()},
             "contracts": self.watch.save(),
             "consents": self.consents.save(),
         }
@@ -362,6 +368,7 @@ class Pipeline:
             self.book.load(meta["book"], within("book", arrays))
             self.book.ordinary.load(within("ordinary", arrays))
             self.null = Null.load(arrays["null.row"][0], self.rules.floor, arrays.get("null.habits"))
+            self.reference.load(arrays.get("null.reference", ()))
             self.watch.load(within("contracts", arrays))
             self.consents.load(within("consents", arrays))
             self._next_tick, self._next_learning, self._begin_us, self._last_us, resumes = meta["ticks"]

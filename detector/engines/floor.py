@@ -12,6 +12,7 @@ from detector.detectors import PATTERNS, TALLY_DETECTORS, campaign, contract
 from detector.detectors.bulk import GROUP_NATS
 from detector.detectors.sweep import FEWEST_CLIENTS
 from detector.engines.coverage import Coverage
+from detector.engines.growth import growth_lines
 from detector.evidence.constants import (
     BEAT,
     BLOCK_IDS,
@@ -41,7 +42,7 @@ def floor_lines(pipeline: Pipeline, coverage: Coverage) -> list[str]:
         lines.append(
             "who takes a new address for each request: only what needs no identity; the log names no accounts or keys"
         )
-    return lines + _tables(pipeline) + _unknown(coverage)
+    return lines + _tables(pipeline) + _unknown(coverage) + _growth(pipeline)
 
 
 def floor_records(pipeline: Pipeline) -> float:
@@ -226,3 +227,9 @@ def _unknown(coverage: Coverage) -> list[str]:
     if not unknown:
         return []
     return [f"records read through the {unknown / coverage.requests:.0%} of requests that name no object"]
+
+
+def _growth(pipeline: Pipeline) -> list[str]:
+    """What is learnt is more than counts: whoever hid in it is not hidden."""
+    lines = [f"learning is held to 1 % a day; {line}" for line in growth_lines(pipeline)]
+    return [*lines, "where that is there to stay: detection.reference_from"] if lines else []

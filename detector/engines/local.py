@@ -14,6 +14,7 @@ import numpy.typing as npt
 from detector import __version__, clock
 from detector.compiled import prepare
 from detector.config import REPLAY_LATENESS_SECONDS, Config, ReplaySettings
+from detector.config_checks import moment_us
 from detector.detectors import PATTERNS, Budget
 from detector.engines.ahead import Ahead
 from detector.engines.casing import Cases
@@ -317,6 +318,7 @@ def rules(config: Config) -> Rules:
         suppressions=suppressions(config),
         tripwires=tripwires(config),
         policy=policy(config),
+        reference_from_us=moment_us(detection.reference_from) if detection.reference_from else 0,
     )
 
 

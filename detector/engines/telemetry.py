@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from detector import clock
 from detector.engines.coverage import Coverage
 from detector.engines.floor import floor_records
+from detector.engines.growth import growth_lines
 from detector.engines.raised import Raised
 from detector.incidents.incident import Incident
 from detector.incidents.render import incident as incident_of
@@ -88,6 +89,7 @@ class Telemetry:
     quiet: Callable[[str], bool] = _loud
     _before: Coverage = field(default_factory=Coverage)
     _mixed: set[str] = field(default_factory=set)  # formats beside the stream's own that were named
+    _held: set[tuple[int, str]] = field(default_factory=set)  # what learning was held back in, by route
     _open: dict[str, _Told] = field(default_factory=dict)
     _suppressed: dict[str, int] = field(default_factory=dict)  # open ones, and the revision that was counted
     _counters: Counter[str] = field(default_factory=Counter)
@@ -206,6 +208,10 @@ class Telemetry:
         self.exporter.inc("consent_reads_unjudged_total", max(unjudged - self._counters["unjudged"], 0))
         self._counters["unjudged"] = unjudged
         self.exporter.set("floor_records", floor_records(pipeline))
+        held = {(one.route, one.number) for one in pipeline.reference.held}
+        if not held <= self._held:
+            self.say("held", learning=growth_lines(pipeline))
+        self._held = held
         if pipeline.last_us > 0:
             self.exporter.set("last_request_timestamp_seconds", pipeline.last_us / 1e6)
             self.exporter.set("event_lag_seconds", max(self.wall_s() - pipeline.last_us / 1e6, 0.0))

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from detector.config import Config, parse_config
 from detector.engines.local import make_resolver, rules, sizes
@@ -82,6 +86,7 @@ class Ground:
 
     def __post_init__(self) -> None:
         self.config = configuration(self.setting, self.world.budget)
+        self._folder: TemporaryDirectory[str] | None = None
 
     @property
     def begin_us(self) -> int:
@@ -146,8 +151,18 @@ class Ground:
             self.peaks.look(pipeline.state, now)
             for listener in listeners:
                 listener(part)
-        self.saved = pipeline.save()
+        self.saved = self._spilled(pipeline.save())
         return pipeline, resolver
+
+    def _spilled(self, saved: Saved) -> Saved:
+        """The same with its arrays in files: beside the tables of a fork, a copy in memory would be half of all."""
+        self._folder = TemporaryDirectory(prefix="ground-")
+        arrays = {}
+        for place, (name, array) in enumerate(saved.arrays.items()):
+            path = Path(self._folder.name) / f"{place}.npy"
+            np.save(path, array)
+            arrays[name] = np.load(path, mmap_mode="r") if array.size else array
+        return Saved(saved.meta, arrays)
 
     def ordinary(self, resolver: Resolver) -> Iterator[Labelled]:
         """The warm-up's rows."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 
+CREEP = 1.01
+"""What a pinned week's figure may grow a day: a doubling takes seventy days (detection facts, boiling frog)."""
+
 RUN = 128
 """Ids in order that convict one client at cold start. A gallery of 60 thumbnails makes a run of 59, so a bound derived
 from an average step share is too low; twice the longest benign run measured, rounded to a power of two."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from detector.compiled import njit
+from detector.evidence.constants import CREEP
 from detector.evidence.contract import (
     AT_OTHER_HOURS,
     DAY_MINUTES,
@@ -21,7 +22,6 @@ from detector.records.batch import DECLARED, MISS, STATIC
 U = np.uint64
 PROBES = 64  # slots looked at before a route counts for its partner alone
 MINUTE_US = 60_000_000
-CREEP = 1.01  # what the reference may grow a day: a doubling takes seventy days (detection facts, boiling frog)
 
 
 @njit
