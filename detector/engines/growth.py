@@ -23,7 +23,7 @@ MOST_SAID = 5  # lines
 
 def growth_lines(pipeline: Pipeline) -> list[str]:
     """What is held back at the moment, a line each, the largest growth first."""
-    held = sorted(pipeline.reference.held, key=lambda h: (-h.learnt / h.counts, h.route, h.number))
+    held = sorted(pipeline.reference.held, key=lambda h: (-round(h.learnt / h.counts, 2), h.route))
     lines = [f"{_where(pipeline, one)}: {_MEANT[one.number]}: {_amounts(one)}" for one in held[:MOST_SAID]]
     if len(held) > MOST_SAID:
         lines.append(f"and {len(held) - MOST_SAID} more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -132,6 +133,7 @@ class Ground:
 
     def fork(self, on_news: News | None = None) -> tuple[Pipeline, Resolver]:
         """A pipeline that knows what the warm-up has taught, and the resolver its routes' texts come from."""
+        gc.collect()  # a pipeline and its book know each other: the tables of the fork before, gigabytes, would wait
         resolver, routes = make_resolver(self.config)
         pipeline = Pipeline(rules(self.config), sizes(self.config), routes, on_news)
         if self.saved is not None:

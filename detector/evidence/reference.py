@@ -139,11 +139,11 @@ class Reference:
 
 def _grown(fit: Null | Habit, name: str) -> float | None:
     """A number as something that shields whoever hides in it when it grows; None where it is not known."""
-    value = getattr(fit, name)
+    value: Any = getattr(fit, name)
     if name in AMOUNTS:
         return float(value.records_for(LEVEL_NATS)) if value else None
     if name in STRENGTHS:
-        return 1.0 / (1.0 + value)
+        return float(1.0 / (1.0 + value))
     return float(value) if value < 1.0 else None
 
 

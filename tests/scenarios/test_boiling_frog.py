@@ -1,4 +1,4 @@
-"""Who raises what he reads a little every day, alone or with a crowd, is measured by the first week, not by yesterday."""
+"""Who reads a little more every day, alone or with a crowd, is measured by the first week, not by yesterday."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detector.records.batch import KINDS, Batch
 from tests.unit.test_judging import ODD, SMALL, START, OneRoute
 
 DAY = 86_400
-PEOPLE, MEDIAN = 600, 40.0  # clients, and distinct records a day of the median one
+PEOPLE, MEDIAN = 400, 40.0  # clients, and distinct records a day of the median one
 WEEK = 8  # days: one until coldness is known, seven that are pinned
 POPULAR, CATALOGUE = 3_000, 400_000
 FROG = 10_000
@@ -35,11 +35,12 @@ def day_of(day: int, volumes: npt.NDArray[np.float64], frog: float, cold: float 
     who = np.repeat(np.arange(len(volumes)), rng.poisson(volumes))
     rare = rng.random(len(who)) < cold
     ids = np.where(rare, rng.integers(POPULAR, CATALOGUE, len(who)), rng.integers(0, POPULAR, len(who)))
-    theirs = rng.permutation(np.arange(CATALOGUE, 2 * CATALOGUE))[: round(frog)]
-    who, ids = np.append(who, np.full(len(theirs), FROG)), np.append(ids, theirs)
-    seconds = np.sort(rng.uniform(day * DAY, (day + 1) * DAY, len(who)))
-    order = rng.permutation(len(who))
-    return batch(seconds, who[order], ids[order])
+    seconds = rng.uniform(day * DAY, (day + 1) * DAY, len(who))
+    listed = CATALOGUE + rng.permutation(CATALOGUE)[: round(frog)]
+    seconds = np.append(seconds, rng.uniform(day * DAY, (day + 1) * DAY, len(listed)))
+    order = np.argsort(seconds)
+    who, ids = np.append(who, np.full(len(listed), FROG)), np.append(ids, listed)
+    return batch(seconds[order], who[order], ids[order])
 
 
 def batch(seconds: npt.NDArray[np.float64], who: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]) -> Batch:
@@ -94,10 +95,7 @@ def test_a_frog_is_caught_before_three_times_the_median(daily: float) -> None:
     line, caught = live(begin + 60, people, frog)
     (story,) = line.book.stories
     taken = sum(frog(day) for day in range(begin, caught + 1))
-    print(
-        f"+{daily - 1:.0%} a day: {story.settled().pattern} at {frog(caught) / MEDIAN:.2f} medians, {taken:,.0f} taken"
-    )
-    assert list(story.members) == [PEOPLE + 1]
+    assert list(story.members) == [(FROG + 1) * int(ODD) % (1 << 64)]
     assert frog(caught) < 3 * MEDIAN
     assert taken < 10_000
     alone, _ = live(caught + 1, people, nobody)
@@ -108,25 +106,25 @@ def test_a_frog_is_caught_before_three_times_the_median(daily: float) -> None:
 
 
 def growing(day: int) -> npt.NDArray[np.float64]:
-    """A fifth of the people read 5 % more with every day after the first week, all of it popular."""
+    """A fifth of the people read 8 % more with every day after the first week, all of it popular."""
     volumes = people(day)
-    volumes[: PEOPLE // 5] *= 1.05 ** max(day - WEEK, 0)
+    volumes[: PEOPLE // 5] *= 1.08 ** max(day - WEEK, 0)
     return volumes
 
 
-LAST = WEEK + 40
+LAST = WEEK + 30
 
 
 def late(day: int) -> float:
-    """Who waits until the crowd has grown for forty days."""
-    return 10 * MEDIAN if day >= LAST else 0.0
+    """Who waits until the crowd has grown for thirty days."""
+    return 6 * MEDIAN if day >= LAST else 0.0
 
 
 def test_a_crowd_that_grows_hides_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Accomplices read ever more, to make much reading usual: their growth counts by 1 % a day. Who reads ten times the
-    median from a list is convicted on his first day; without ceilings, not in three."""
-    line, caught = live(LAST + 3, growing, late)
-    assert caught == LAST
+    """Accomplices read ever more, to make much reading usual, and count by 1 % more a day. Who reads six times the
+    median from a list is convicted with his first 300 records; without ceilings, not in three days."""
+    line, _ = live(LAST + 3, growing, late)
+    assert [story.settled().at_alert < 300 for story in line.book.stories] == [True]
     assert [story.settled().pattern for story in line.book.stories] == ["bulk"]
     monkeypatch.setattr(Reference, "hold", lambda _, null, *__: null)
     assert live(LAST + 3, growing, late)[1] == LAST + 3
@@ -143,7 +141,8 @@ def test_growth_that_is_there_to_stay_is_accepted_where_the_user_says_so() -> No
     held, _ = live(WEEK + 6, doubled, nobody)
     moment = int(held.last_us) - 2 * DAY * 1_000_000
     free, _ = live(WEEK + 6, doubled, nobody, Rules(reference_from_us=moment))
-    assert amount(held) < amount(before) * CREEP**7
+    assert amount(held) < 1.1 * amount(before) * CREEP**5  # the week's largest fit, not its last
     assert amount(free) > 1.8 * amount(before)
-    assert ("tail" in {one.number for one in held.reference.held}) and not free.reference.held
+    assert "tail" in {one.number for one in held.reference.held}
+    assert not free.reference.held
     assert all(not line.book.stories for line in (before, held, free))
