@@ -18,15 +18,15 @@ from detector.incidents.cell_alarms import signal_of
 from detector.incidents.identity import incident_id
 from detector.incidents.ordinary import MINUTE_US, Ordinary
 from detector.incidents.past import Past
-from detector.incidents.recent import READS, Recent, reads_of
+from detector.incidents.recent import Recent, reads_of
 from detector.incidents.severity import INFORMATIONAL
-from detector.incidents.shared_story import NOWHERE, SharedStory
+from detector.incidents.shared_story import SharedStory
 from detector.incidents.story import Member, Story
 from detector.incidents.suppression import Suppression, suppressed_by
 from detector.incidents.sweep_rule import Usual
 from detector.incidents.sweep_story import FEWEST_WORKERS, LOOK_BACK_US, SweepStory
-from detector.incidents.together import join, look_back, named, together
-from detector.packing import Arrays, joined
+from detector.incidents.together import join, look_back, named, promote, together
+from detector.packing import Arrays
 from detector.records.batch import Batch
 from detector.state.layout import State
 
@@ -128,22 +128,18 @@ class Book:
         """A signal about one client: a new story, or more about the one it is in."""
         client = self.state.clients[slot]
         bit, _ = CLIENT_DETECTORS.get(signal.pattern, (0, None))
-        client["raised"] = int(client["raised"]) | bit
+        raised = client["raised"] = int(client["raised"]) | bit
         story = self._open.get(int(client["incident"])) or self._resumed(signal.client)
-        if story is not None:
+        known = together(self.open_stories, signal)
+        if story is not None and (known is None or story.pattern not in INFORMATIONAL):
             self._continue(story, signal, client)
             return
-        if over_us := self.past.until(signal.client, signal.route, signal.time_us):
-            self._haunt(signal, client, over_us)
+        if story is None and self._is_told(signal, slot):
             return
+        if story is not None and known is not None:
+            self._merge(story, known, signal.time_us)
+            client["raised"] = raised
         reads = self.recent.of_client(signal.client, signal.time_us - DAY_US)
-        campaign = self._of_route(CampaignStory, signal.route)
-        if campaign is not None and signal.pattern in INFORMATIONAL:
-            return  # beside it that is no news, and who has a story of its own cannot be enlisted when it is convicted
-        if campaign is not None and campaign.claims(signal, reads):
-            campaign.enlist(self.state, slot)
-            return
-        known = together(self.open_stories, signal)
         name, route = self.state.name(slot), self.route_name(signal.route)
         story = known or Story(self._last + 1, incident_id(signal.pattern, route, name, signal.time_us), signal)
         client["incident"] = story.number
@@ -156,6 +152,22 @@ class Book:
         story.at_alert = story.exposed().estimate
         self._begin(story)
 
+    def _is_told(self, signal: Signal, slot: int) -> bool:
+        """Whether a signal about a client without a story needs none: it was told before the log was read again, or
+        belongs to a campaign."""
+        if over_us := self.past.until(signal.client, signal.route, signal.time_us):
+            self._haunt(signal, self.state.clients[slot], over_us)
+            return True
+        campaign = self._of_route(CampaignStory, signal.route)
+        if campaign is None:
+            return False
+        if signal.pattern in INFORMATIONAL:
+            return True  # beside it that is no news, and who has a story of its own cannot be enlisted when convicted
+        claimed = campaign.claims(signal, self.recent.of_client(signal.client, signal.time_us - DAY_US))
+        if claimed:
+            campaign.enlist(self.state, slot)
+        return claimed
+
     def _resumed(self, client: int) -> Story | None:
         """The open story of a client whose slot does not say so: the slot is new, because the log is read again or
         because it had been given away."""
@@ -167,7 +179,8 @@ class Book:
         is_news = signal.pattern == "tripwire" and signal.evidence[0].name not in story.evidence
         if is_news or not isinstance(story, SharedStory):
             if story.pattern in INFORMATIONAL and signal.pattern not in INFORMATIONAL:
-                self._promote(story, signal)
+                promote(story, signal)
+                self.revise(story)
             story.support(signal)
         if not isinstance(story, SweepStory) and not client["incident"]:
             since = max(signal.time_us - DAY_US, story.last_us + 1)
@@ -175,13 +188,6 @@ class Book:
         client["incident"] = story.number
         if is_news and not story.over_us:
             self.revise(story)
-
-    def _promote(self, story: Story, signal: Signal) -> None:
-        """What was of interest to the curious turns out to be an extraction: it is raised now, under the same id."""
-        story.pattern, story.route, story.raised_us = signal.pattern, signal.route, signal.time_us
-        story.nats, story.threshold = signal.nats, signal.threshold
-        story.at_alert = story.exposed().estimate
-        self.revise(story)
 
     def _haunt(self, signal: Signal, client: Any, over_us: int) -> None:
         """A signal from before the end of a story that was told to its end, in a log that is read again: until that
@@ -288,10 +294,14 @@ class Book:
             if isinstance(story, SharedStory) or story.partner or story.route != shared.route:
                 continue  # a broken agreement stays one, whoever else is at it
             if any(client in members for client in story.settled().members):
-                story.merged_into = shared.identity
-                self._close(story, now_us)
-                self._merged.append(story)
+                self._merge(story, shared, now_us)
                 shared.absorb(self.state, story.members)
+
+    def _merge(self, story: Story, wider: Story, now_us: int) -> None:
+        """A story ends because a wider one goes on."""
+        story.merged_into = wider.identity
+        self._close(story, now_us)
+        self._merged.append(story)
 
     def tick(self, now_us: int) -> None:
         """Log time has reached a tick: settles sweeps, closes what has been quiet, makes and tells revisions."""
@@ -331,19 +341,16 @@ class Book:
         self._free(story)
 
     def _free(self, story: Story) -> None:
-        self._leave(story)
-        clients = self.state.in_use
-        mine = clients["incident"] == story.number
-        clients["raised"][mine] = 0
-        clients["run"][mine] = 0
-        clients["incident"][mine] = 0
-
-    def _leave(self, story: Story) -> None:
         del self._open[story.number]
         self._shared.pop(story.number, None)
         for client in named(story):
             if self._of_client.get(client) is story:
                 del self._of_client[client]
+        clients = self.state.in_use
+        mine = clients["incident"] == story.number
+        clients["raised"][mine] = 0
+        clients["run"][mine] = 0
+        clients["incident"][mine] = 0
 
     def save(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """All stories kept and what is remembered of those that are not, as plain data and arrays."""
@@ -351,15 +358,8 @@ class Book:
         return meta, {**keeping.save(self.stories), "past": self.past.rows}
 
     def carry(self, kept: Arrays, last_us: int) -> dict[str, npt.NDArray[Any]]:
-        """What `save` has just given, for a process that will read the log again from before ``last_us``: its stories
-        then know up to when reads are counted, and of which before that they are not."""
-        arrays, stories = dict(kept), self.stories
-        rows = arrays["stories"] = arrays["stories"].copy()
-        rows["resume_us"] = np.maximum(rows["resume_us"], last_us)
-        outstanding = [s.outstanding() if isinstance(s, SharedStory) else NOWHERE for s in stories]
-        arrays |= joined("owed", outstanding, "i8")
-        arrays |= joined("undecided", [keeping.NOTHING] * len(stories), READS)
-        return arrays
+        """What `save` has just given, for a process that will read the log again from before ``last_us``."""
+        return keeping.carried(self.stories, kept, last_us)
 
     def load(self, meta: dict[str, Any], arrays: Arrays) -> None:
         """Takes back what `save` gave, into a book without stories.

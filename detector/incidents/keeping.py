@@ -120,6 +120,17 @@ def save(stories: Sequence[Story]) -> dict[str, npt.NDArray[Any]]:
     return arrays | keeping_campaigns.save(stories) | keeping_accounts.save(stories)
 
 
+def carried(stories: Sequence[Story], kept: Arrays, last_us: int) -> dict[str, npt.NDArray[Any]]:
+    """What `save` has given of these stories, for a process that will read the log again from before ``last_us``: they
+    then know up to when reads are counted, and of which before that they are not."""
+    arrays = dict(kept)
+    rows = arrays["stories"] = arrays["stories"].copy()
+    rows["resume_us"] = np.maximum(rows["resume_us"], last_us)
+    outstanding = [s.outstanding() if isinstance(s, SharedStory) else NOWHERE for s in stories]
+    arrays |= joined("owed", outstanding, "i8")
+    return arrays | joined("undecided", [NOTHING] * len(stories), READS)
+
+
 def load(arrays: Arrays) -> list[Story]:
     """The stories that `save` kept.
 

@@ -58,6 +58,13 @@ def join(story: Story, signal: Signal) -> bool:
     return story.count() <= AT_ONCE
 
 
+def promote(story: Story, signal: Signal) -> None:
+    """What was of interest to the curious turns out to be an extraction: it is raised now, under the same id."""
+    story.pattern, story.route, story.raised_us = signal.pattern, signal.route, signal.time_us
+    story.nats, story.threshold = signal.nats, signal.threshold
+    story.at_alert = story.exposed().estimate
+
+
 def named(story: Story) -> tuple[int, ...]:
     """The clients a story of single ones is about: where a contract is broken, the one it was raised about."""
     return (story.client,) if story.partner else tuple({story.client: None, **dict.fromkeys(story.members)})
