@@ -69,7 +69,7 @@ def judge(block: Any, company: Callable[[], Company], blocks_a_day: float, budge
     """Convicts a block of 1,024 ids whose first reads by different clients come in the order of the ids.
 
     The statistic is the correlation of id and time over cold first reads, by Fisher's z-transform with as many
-    independent reads as the reader changed: exchangeable readers of whatever ids show none, without any baseline.
+    independent reads as `independent` finds: exchangeable readers of whatever ids show none, without any baseline.
 
     Args:
         block: the block's slot (dtype BLOCK).
@@ -83,8 +83,8 @@ def judge(block: Any, company: Callable[[], Company], blocks_a_day: float, budge
     if block["lead_margin"] > LEAD_SHARE * hits:
         return None
     r = min(abs(correlation(block)), 0.9999)
-    freedom = min(hits, int(block["switches"]) + 1) - 3
-    if freedom < 1:
+    freedom = independent(block) - 3.0
+    if freedom < 1.0:
         return None
     z = atanh(r) * sqrt(freedom)
     nats = z * z / 2.0 + log(max(z, 1.0) * sqrt(2.0 * pi)) - log(2.0)
@@ -111,6 +111,14 @@ def _workers(block: Any, company: Callable[[], Company]) -> bool:
         return True
     share = SUDDEN_PURE_SHARE if seen.sudden else AGED_PURE_SHARE
     return seen.aged >= AGED_HITS and seen.pure >= share * seen.aged and seen.single <= SINGLE_SHARE
+
+
+def independent(block: Any) -> float:
+    """How many of a block's hits say something of their own about order: as many as the reader changed and went on
+    close to where the other was, as workers of one queue do; or as there are readers, for each may go through a gallery
+    of his own. Two who do so at the same time change places at every hit, and have shown two places."""
+    nearby = float(block["near"]) + 1.0
+    return min(float(block["hits"]), float(block["switches"]) + 1.0, max(nearby, readers(block)))
 
 
 def readers(block: Any) -> float:

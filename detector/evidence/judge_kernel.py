@@ -162,7 +162,8 @@ def _lead(c, route):
 def _hit(b, client, number, is_edge, is_steady):
     """A cold first read inside a block of ids; time enters as its place among them, so that no pause has leverage."""
     t = np.float64(b.hits)
-    x = np.float64(number & (BLOCK_IDS - 1))
+    place = np.int64(number & (BLOCK_IDS - 1))
+    x = np.float64(place)
     b.sum_t += t
     b.sum_x += x
     b.sum_tt += t * t
@@ -175,7 +176,9 @@ def _hit(b, client, number, is_edge, is_steady):
     short = np.uint32(client >> U(32))
     if short != b.last_client:
         b.switches += 1
+        b.near += abs(place - np.int64(b.last_place)) <= REACH
         b.last_client = short
+    b.last_place = place
     if short == b.lead_client:
         b.lead_margin += 1
     elif b.lead_margin == 0:

@@ -127,7 +127,9 @@ BLOCK = np.dtype(
         ("route", "u4"),  # 0 = slot not in use
         ("hits", "u4"),  # cold first reads
         ("reads", "u4"),  # all fresh reads
-        ("switches", "u4"),  # hits by another client than the hit before
+        ("switches", "u4"),  # hits by another client than the hit before, and of those, close to it
+        ("near", "u4"),
+        ("last_place", "u4"),  # where in the block that was
         ("edge", "u4"),  # hits at the route's newest ids
         ("steady", "u4"),  # hits by clients that have read before, and little but this route
         ("lead_client", "u4"),  # who has most of the hits (majority vote), and the vote's margin

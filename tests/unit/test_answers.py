@@ -23,7 +23,7 @@ def polls(seconds: np.ndarray, client: int = 0, rows: int = 20) -> Batch:
     """Requests for a feed of so many rows, without an object."""
     batch = Batch.empty(len(seconds))
     batch.time_us[:] = START + (seconds * 1e6).astype(np.int64)
-    batch.client[:] = np.uint64(client + 1) * ODD
+    batch.client[:] = (client + 1) * int(ODD) % (1 << 64)
     batch.name[:, :4] = list(b"poll")
     batch.number[:] = -1
     batch.rows[:], batch.status[:], batch.requests[:], batch.method[:], batch.kind[:] = rows, 200, 1, 1, 1
@@ -73,6 +73,24 @@ def test_a_metronome_that_walks_is_a_walk() -> None:
     assert after.raised_us > START + 2_500_000_000
     assert after.revision > 1
     assert (told(before), told(after)) == (False, True)
+
+
+def test_metronomes_that_walk_together_are_one_walk() -> None:
+    """Who polls at a beat and is then convicted of what another one is already told for joins that incident: its own
+    informational one says so and ends, and both are named."""
+    every = np.arange(80) * 30.0
+    both = [polls(every, client) for client in (0, 1)]
+    beats = Batch.concatenate(both).take(np.argsort(np.concatenate([b.time_us for b in both]), kind="stable"))
+    one, other = walked(2500 + np.arange(300) * 0.5), walked(2700 + np.arange(300) * 0.5, 1)
+    other.number += 90_000
+    other.object[:] = other.number.astype(np.uint64) * ODD
+    wider, merged = judged(beats, one, other)
+    assert (wider.pattern, merged.pattern) == ("walk", "metronome")
+    assert merged.merged_into == wider.identity
+    assert merged.closed
+    assert [told(story) for story in (wider, merged)] == [True, False]
+    assert len(wider.members) == 2
+    assert wider.exposure.estimate().low >= 600
 
 
 def test_rows_of_a_list_are_counted_once_a_page() -> None:

@@ -98,6 +98,15 @@ def test_a_queue_shared_by_many_is_one_sweep() -> None:
     assert len(set(story_members)) == len(story_members)
 
 
+def test_visitors_of_different_galleries_at_the_same_time_are_no_sweep() -> None:
+    """Four visitors go through galleries of their own in one block of ids, two at a time, and those further up came
+    first: as many changes of the reader as in a queue, but each goes on where it was itself."""
+    begin, first = (0.0, 0.5, 40.0, 40.5, 90.0), (800, 640, 480, 320, 60)
+    seconds = np.concatenate([b + np.arange(40) for b in begin])
+    ids = np.concatenate([f + np.arange(40) for f in first]) + 7 * 1024
+    assert judged(batch_of(seconds, np.repeat(np.arange(5), 40), ids)) == []
+
+
 def test_readers_of_whatever_ids_are_no_sweep() -> None:
     """A thousand clients reading a small catalogue at random, all for the first time, raise nothing."""
     rng = np.random.default_rng(2)
