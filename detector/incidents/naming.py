@@ -23,6 +23,9 @@ SURE = 99.0  # odds at which a client is named: of the named ones at least 99 % 
 EVENTS = {1: (1, 1), 2: (5, 8), 4: (7, 8)}
 """Kinds of crossings (`which`) and what each says of its client: so many cold ones among so many trials."""
 
+Z_95 = 1.645
+"""One-sided 95 % of the normal distribution."""
+
 MOST_ASKED = 1 << 12
 """Crossings that are asked, evenly taken from all: 30 us each. A share of one in a hundred is then known to a sixth."""
 
@@ -68,19 +71,25 @@ def bar(observed: npt.NDArray[np.float64], before: npt.NDArray[np.float64], scal
     Args:
         observed: nats of crossings since it began.
         before: nats of crossings from before, most of whose clients are ordinary and have had longer to read since.
-        scale: how many such are expected now for each of those, half a crossing more than there were (as much as one
-            that just was not there).
+        scale: how many such are expected now for each of those. Of those there were, the upper 95 % bound counts: from
+            none among a few thousand it does not follow that there is none.
     """
     said = np.sort(observed[observed >= log(SURE)])
     if not len(said):
         return log(SURE)
     theirs = np.sort(before[before >= log(SURE)])
     caught = len(said) - np.arange(len(said))
-    usual = (len(theirs) - np.searchsorted(theirs, said) + 0.5) * scale
+    usual = _at_most(len(theirs) - np.searchsorted(theirs, said)) * scale
     holds = np.flatnonzero(caught - usual >= SURE * usual)
     if not len(holds):
         return inf
     return float(said[holds[0]]) if holds[0] else log(SURE)
+
+
+def _at_most(counts: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Upper 95 % bounds of Poisson means of which so many were seen (Wilson and Hilferty 1931; 3.0 for none)."""
+    n = counts + 1.0
+    return np.asarray(n * (1.0 - 1.0 / (9.0 * n) + Z_95 / (3.0 * np.sqrt(n))) ** 3)
 
 
 def some(events: npt.NDArray[Any]) -> npt.NDArray[Any]:
