@@ -119,11 +119,8 @@ BLOCK = np.dtype(
         ("begin_us", "i8"),
         ("last_us", "i8"),
         ("clients", "u8"),  # bitmap for linear counting of distinct clients
-        ("sum_t", "f8"),  # over cold first reads: their place in time (0, 1, 2 ...), ids from the block's start
-        ("sum_x", "f8"),
-        ("sum_tt", "f8"),
-        ("sum_xx", "f8"),
-        ("sum_tx", "f8"),
+        # sums over cold first reads: of their place in time (0, 1, 2 ...), of ids from the block's start, of products
+        *((f"sum_{what}", "f8") for what in ("t", "x", "tt", "xx", "tx")),
         ("route", "u4"),  # 0 = slot not in use
         ("hits", "u4"),  # cold first reads
         ("reads", "u4"),  # all fresh reads
