@@ -47,8 +47,15 @@ LINGER_US = 3_600_000_000
 """Log time after the newest evidence during which reads of clients it cannot name are still put down to it. A campaign
 of .58 requests a second that shares nothing adds to an alarm for 95 minutes at most (measured), a brisk one for one."""
 
-GROWN = 1.5  # events since it began, against those of the last attribution, at which it is made again
+GROWN = 1.5  # events since it began, against those of the last attribution, at which it is made again ...
+ANEW_US = 600_000_000  # ... or with every ten minutes of log while it lasts: who has read on says more (1 s of work)
 WANDER = 0.15  # by which the level of a cell was measured to wander from hour to hour, as a share of it
+
+AT_SIGHT = 0.9
+"""Precision of a rule from which clients are named as they cross. Of those who cross a line of coldness the ordinary
+ones are those who read nothing but rarities, so that their first reads say more than they should: under a rule that
+selects three of them for one of the campaign's, 7 of 72 named at sight were ordinary (simulation). One that selects one
+in ten leaves a tenth of that at most; elsewhere all are asked once they have read on, as those from before are."""
 
 LEAST_COLD = 0.85  # of an extractor's reads, on average, by the less cold half of `likelihood.EXTRACTOR`
 
@@ -161,16 +168,20 @@ class CampaignStory(SharedStory):
             self.evident_us = self.last_us = now_us
         events = self._events(around.crossings)
         events = events[(events["time_us"] >= self.since_us) & (events["time_us"] < now_us)]
-        if len(events) >= GROWN * self.fitted and (alarms or self.fitted):
+        lasts = now_us - self.evident_us <= LINGER_US
+        anew = lasts and self.fitted and now_us // ANEW_US > self.followed_us // ANEW_US
+        attributes = (anew or len(events) >= GROWN * self.fitted) and (alarms or self.fitted)
+        if attributes:
             self._attribute(events, around.state, now_us)
-        new = events[events["time_us"] >= self.followed_us]
-        new = new[self.selector.covers(new)]
-        if len(new) and now_us - self.evident_us <= LINGER_US:
+        inside = events[self.selector.covers(events)]
+        new = inside[inside["time_us"] >= self.followed_us]
+        if len(new) and lasts:
             self.crossers.add(new["client"])
             self.crossed += len(new)
             self.crossed_usual += self.selector.inside * len(self.before) * self._scale(self.followed_us, now_us)
         self.followed_us = max(self.followed_us, now_us)
-        named = self._convict(new, around.state)
+        asked = inside if attributes else new if self.selector.precision >= AT_SIGHT else new[:0]
+        named = self._convict(asked, around.state)
         self.evidence["clients_named"] = Finding("clients_named", len(self.members), 0, 0.0)
         return named
 
@@ -212,6 +223,7 @@ class CampaignStory(SharedStory):
     def _convict(self, events: npt.NDArray[Any], state: State) -> list[int]:
         """Names clients of events inside the rule whose odds are high enough, and marks their slots: from now on they
         teach nobody what is usual."""
+        events = events[~np.isin(events["client"], np.fromiter(self.members, np.uint64, len(self.members)))]
         named: list[int] = []
         slots: list[int] = []
         for at in np.flatnonzero(nats(events, state, self.odds, bool(self.channel)) >= self.sure).tolist():
