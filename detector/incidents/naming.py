@@ -20,6 +20,10 @@ from detector.state.layout import State
 
 SURE = 99.0  # odds at which a client is named: of the named ones at least 99 % are to belong to it
 
+ANEW = 2.0
+"""How often an ordinary client is named that each asking would name with the same probability: those who pass read on
+and others come to pass, and nobody's name is taken back (1.2 % of 652 named within 40 minutes, at a bar for 1 %)."""
+
 EVENTS = {1: (1, 1), 2: (5, 8), 4: (7, 8)}
 """Kinds of crossings (`which`) and what each says of its client: so many cold ones among so many trials."""
 
@@ -80,7 +84,7 @@ def bar(observed: npt.NDArray[np.float64], before: npt.NDArray[np.float64], scal
     theirs = np.sort(before[before >= log(SURE)])
     caught = len(said) - np.arange(len(said))
     usual = _at_most(len(theirs) - np.searchsorted(theirs, said)) * scale
-    holds = np.flatnonzero(caught - usual >= SURE * usual)
+    holds = np.flatnonzero(caught - usual >= SURE * ANEW * usual)
     if not len(holds):
         return inf
     return float(said[holds[0]]) if holds[0] else log(SURE)
