@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from detector.config import parse_config
 from detector.engines.coverage import Coverage
 from detector.engines.floor import floor_lines
 from detector.engines.local import rules
+from detector.engines.telemetry import Telemetry
 from detector.errors import ConfigError
 from detector.evidence.client import Habit, Null
 from detector.evidence.constants import CREEP, DAY_US, HOUR_US
@@ -23,6 +25,7 @@ from detector.packing import within
 from detector.pipeline import Pipeline, Rules
 from detector.records.routes import Routes
 from detector.records.texts import Texts
+from detector.sinks.prometheus import Metrics
 from tests.unit.test_judging import SMALL, pipeline
 
 TAIL = Tail(begin=10.0, share=0.1, excess=0.5)
@@ -166,3 +169,22 @@ def test_the_floor_says_what_is_held_back() -> None:
     assert f"{2 * usual:,.0f} learnt, {usual * CREEP**7:,.0f} count" in said
     assert "detection.reference_from" in said
     assert "held" not in "\n".join(floor_lines(pipeline(), Coverage()))
+
+
+def test_a_stream_says_it_once() -> None:
+    """The log names what is held back when it begins to be, not at every look, and again when it has come back."""
+    said: list[Any] = []
+    now = [0.0]
+    telemetry = Telemetry(
+        Metrics("1", {"sink": [], "data_class": ["none", "other"]}, process=False),
+        say=lambda event, **facts: said.append((event, facts)),
+        now_s=lambda: now[0],
+    )
+    line = pipeline()
+    line.reference.hold(NULL, 0)
+    for day, factor in enumerate([1.0] * 8 + [2.0] * 3 + [1.0] + [2.0] * 2):
+        line.reference.hold(grown(NULL, factor), day * DAY_US)
+        now[0] += 60.0
+        telemetry.renew(line, Coverage(), "json")
+    assert [event for event, _ in said] == ["held", "held"]
+    assert any("records a client reads a day" in one for one in said[0][1]["learning"])
