@@ -7,7 +7,9 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
+from weakref import finalize
 
 import numpy as np
 
@@ -87,7 +89,6 @@ class Ground:
 
     def __post_init__(self) -> None:
         self.config = configuration(self.setting, self.world.budget)
-        self._folder: TemporaryDirectory[str] | None = None
 
     @property
     def begin_us(self) -> int:
@@ -158,10 +159,11 @@ class Ground:
 
     def _spilled(self, saved: Saved) -> Saved:
         """The same with its arrays in files: beside the tables of a fork, a copy in memory would be half of all."""
-        self._folder = TemporaryDirectory(prefix="ground-")
+        folder = Path(mkdtemp(prefix="ground-"))
+        finalize(self, rmtree, folder, ignore_errors=True)
         arrays = {}
         for place, (name, array) in enumerate(saved.arrays.items()):
-            path = Path(self._folder.name) / f"{place}.npy"
+            path = folder / f"{place}.npy"
             np.save(path, array)
             arrays[name] = np.load(path, mmap_mode="r") if array.size else array
         return Saved(saved.meta, arrays)
