@@ -57,7 +57,7 @@ evaluate-quick: $(VENV)/dev.stamp ## attacks and confusers at 300 requests a sec
 	@mkdir -p .cache
 	$(BIN)/detector evaluate --suite quick --resume .cache/evaluate-quick.jsonl --markdown tests/benchmarks/evaluation-quick.md
 
-evaluate: evaluate-quick ## the same, agent-census, five seeds, hidden forms, and 10,000 requests a second (most of a day, 20 GB); goes on where it was stopped
+evaluate: evaluate-quick ## the same, agent-census, five seeds, hidden forms, and 10,000 requests a second (most of a day, 16 GB); goes on where it was stopped
 	@for suite in census seeds evasive large; do $(BIN)/detector evaluate --suite $$suite \
 		--resume .cache/evaluate-$$suite.jsonl --markdown tests/benchmarks/evaluation-$$suite.md || exit 1; done
 
