@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import log, sqrt
+from math import inf, log, sqrt
 from typing import Any
 
 import numpy as np
@@ -218,6 +218,8 @@ class CampaignStory(SharedStory):
             return log(SURE)
         scale *= self.selector.inside * max(len(others), 1) / max(len(inside), 1) * len(asked) / len(mine)
         now, then = (nats(part, state, self.odds, bool(self.channel)) for part in (asked, inside))
+        if len(asked) < len(mine) and not np.any(now >= log(SURE)):
+            return inf  # among many more somebody would pass, and nothing is known of who
         return bar(now, then, scale)
 
     def _convict(self, events: npt.NDArray[Any], state: State) -> list[int]:

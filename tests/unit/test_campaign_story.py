@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from math import inf, log
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ import pytest
 from detector.detectors.campaign import CellAlarm
 from detector.detectors.signal import Finding, Signal
 from detector.evidence.judge import COHORT, COLD, READ, Judged, JudgedBatch
-from detector.incidents import keeping
+from detector.incidents import campaign_story, keeping, naming
+from detector.incidents.attribution import Selector
 from detector.incidents.book import Book
 from detector.incidents.campaign_story import CampaignStory
 from detector.incidents.case import case
 from detector.incidents.incident import Incident
+from detector.incidents.naming import SURE
 from detector.incidents.recent import Recent
 from detector.incidents.render import incident
 from detector.incidents.sweep_story import SweepStory
@@ -207,6 +210,20 @@ def test_what_shares_nothing_is_informational_and_counted() -> None:
     assert not record.selector["agents"]
     assert record.client_count >= 900
     assert record.records_exposed.low <= 3600 <= record.records_exposed.high
+
+
+def test_a_sample_in_which_nobody_passes_says_nothing_of_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all who crossed are asked and nobody is sure, the bar stays; where only some of them are, it is out of
+    reach: of the others one in a few thousand would pass unproved."""
+    site = campaign(shared=False)
+    (story,) = site.book.stories
+    assert isinstance(story, CampaignStory)
+    monkeypatch.setattr(campaign_story, "nats", lambda events, *_: np.zeros(len(events)))
+    told = site.crossings[site.crossings["time_us"] >= story.since_us]
+    story.selector = Selector()
+    assert story._bar(told, story.before, 1.0, site.state) == log(SURE)
+    monkeypatch.setattr(naming, "MOST_ASKED", len(told) // 4)
+    assert story._bar(told, story.before, 1.0, site.state) == inf
 
 
 def test_a_campaign_cut_anywhere_is_the_same() -> None:
