@@ -75,28 +75,15 @@ def _wire(text: str) -> str:
     )
 
 
-def _hours(text: str) -> str:
-    try:
-        hours(text)
-    except ValueError:
-        return f"{text!r} is not of the form 02:00-04:00"
-    return ""
+def _read_by(read: Callable[[str], object], otherwise: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        try:
+            read(text)
+        except ValueError:
+            return f"{text!r} {otherwise}"
+        return ""
 
-
-def _moment(text: str) -> str:
-    try:
-        moment_us(text)
-    except ValueError:
-        return f"{text!r} is not a moment; write 2026-11-21, 2026-11-21T16:00 or 2026-11-21T16:00:00+01:00"
-    return ""
-
-
-def _date(text: str) -> str:
-    try:
-        expiry_us(text)
-    except ValueError:
-        return f"{text!r} is no day such as 2027-03-31"
-    return ""
+    return check
 
 
 def _pattern(text: str) -> str:
@@ -112,9 +99,9 @@ CHECKS: dict[str, Callable[[str], str]] = {
     "text": _text,
     "route": _route,
     "wire": _wire,
-    "hours": _hours,
-    "date": _date,
-    "moment": _moment,
+    "hours": _read_by(hours, "is not of the form 02:00-04:00"),
+    "date": _read_by(expiry_us, "is no day such as 2027-03-31"),
+    "moment": _read_by(moment_us, "is not a moment; write 2026-11-21, 2026-11-21T16:00 or 2026-11-21T16:00:00+01:00"),
     "pattern": _pattern,
     "key": _key,
 }

@@ -173,15 +173,17 @@ class CampaignStory(SharedStory):
         attributes = (anew or len(events) >= GROWN * self.fitted) and (alarms or self.fitted)
         if attributes:
             self._attribute(events, around.state, now_us)
-        inside = events[self.selector.covers(events)]
-        new = inside[inside["time_us"] >= self.followed_us]
+        new = events[events["time_us"] >= self.followed_us]
+        new = new[self.selector.covers(new)]
         if len(new) and lasts:
             self.crossers.add(new["client"])
             self.crossed += len(new)
             self.crossed_usual += self.selector.inside * len(self.before) * self._scale(self.followed_us, now_us)
         self.followed_us = max(self.followed_us, now_us)
-        asked = inside if attributes else new if self.selector.precision >= AT_SIGHT else new[:0]
-        named = self._convict(asked, around.state)
+        if attributes:
+            named = self._convict(events[self.selector.covers(events)], around.state)
+        else:
+            named = self._convict(new, around.state) if self.selector.precision >= AT_SIGHT else []
         self.evidence["clients_named"] = Finding("clients_named", len(self.members), 0, 0.0)
         return named
 

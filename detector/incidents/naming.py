@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detector.evidence.learn import Z_95
 from detector.evidence.likelihood import EXTRACTOR, GUESSER, log_ratio
 from detector.state.layout import State
 
@@ -26,9 +27,6 @@ and others come to pass, and nobody's name is taken back (1.2 % of 652 named wit
 
 EVENTS = {1: (1, 1), 2: (5, 8), 4: (7, 8)}
 """Kinds of crossings (`which`) and what each says of its client: so many cold ones among so many trials."""
-
-Z_95 = 1.645
-"""One-sided 95 % of the normal distribution."""
 
 MOST_ASKED = 1 << 12
 """Crossings that are asked, evenly taken from all: 30 us each. A share of one in a hundred is then known to a sixth."""

@@ -18,22 +18,22 @@ DAY = 86_400
 PEOPLE, MEDIAN = 600, 40.0  # clients, and distinct records a day of the median one
 WEEK = 8  # days: one until coldness is known, seven that are pinned
 POPULAR, CATALOGUE = 3_000, 400_000
+COLD = 0.12  # of the people's reads, those of the long tail
 FROG = 10_000
 Volumes = Callable[[int], npt.NDArray[np.float64]]
 
 
-def day_of(day: int, volumes: npt.NDArray[np.float64], frog: float, cold: float = 0.12) -> Batch:
+def day_of(day: int, volumes: npt.NDArray[np.float64], frog: float) -> Batch:
     """One day: people read popular records and now and then one of the long tail; the frog reads from its list.
 
     Args:
         day: of the log, from 0.
         volumes: reads of each of the people.
         frog: reads of the frog; 0 = there is none.
-        cold: share of the people's reads that are of the long tail.
     """
     rng = np.random.default_rng(day)
     who = np.repeat(np.arange(len(volumes)), rng.poisson(volumes))
-    rare = rng.random(len(who)) < cold
+    rare = rng.random(len(who)) < COLD
     ids = np.where(rare, rng.integers(POPULAR, CATALOGUE, len(who)), rng.integers(0, POPULAR, len(who)))
     seconds = rng.uniform(day * DAY, (day + 1) * DAY, len(who))
     listed = CATALOGUE + rng.permutation(CATALOGUE)[: round(frog)]

@@ -76,7 +76,7 @@ def test_a_week_with_its_weekend_is_held_in_nothing() -> None:
     reference = Reference()
     for hour in range(24 * 28):
         learnt_now = grown(NULL, 2.0 if hour // 24 % 7 > 4 else 1.0)
-        assert reference.hold(learnt_now, hour * HOUR_US) is not None
+        assert same(reference.hold(learnt_now, hour * HOUR_US), learnt_now)
         assert reference.held == []
 
 
